@@ -10,6 +10,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
 mod digest;
+mod failure;
 mod level;
 mod name;
 mod protection;
@@ -18,6 +19,7 @@ mod tag;
 mod value_type;
 
 pub use digest::Sha256Digest;
+pub use failure::{Failure, FailureKind};
 pub use level::{LEVELS_MAX, Lattice, LatticeError, Level, LevelRules, TransportSecurity};
 pub use name::{
     ColumnName, DatasetName, DomainName, NAME_BYTES_MAX, NameError, PipelineName, PrincipalName, ProjectName,

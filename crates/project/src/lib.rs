@@ -1,1 +1,53 @@
+//! A [`Project`] that this crate returns was read whole and holds together: every name in it refers to something.
+//!
+//! The files of a project (`lockgate.yaml`, `catalog/*.yaml`, `pipelines/*.yaml`) are parsed strictly. What is wrong
+//! anywhere is reported with its code, file, line, column, the offending text and what to write instead; all problems
+//! of all files at once.
+//!
+//! ```text
+//! files ─yaml─► nodes with spans ─decode─► raw files ─load─► Project (names resolved, levels joined)
+//!   └─────────────┴─────────────────────────┴─ refused: Diagnostics ─► text, SARIF
+//! ```
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::todo
+    )
+)]
 
+mod code;
+mod diagnostic;
+mod load;
+mod order;
+mod params;
+mod project;
+mod raw;
+mod render;
+mod sarif;
+mod schema;
+mod source;
+mod suggest;
+mod yaml;
+
+pub use code::Code;
+pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Label, Severity};
+pub use load::{CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_FILES_MAX, Rejected, find_root};
+pub use params::{PARAM_VALUE_BYTES_MAX, bind_params};
+pub use project::{
+    At, Bind, COLUMNS_PER_DATASET_MAX, Column, Dataset, DatasetFormat, KeyServices, LedgerConfig, LocalKeys, Output,
+    PATH_BYTES_MAX, Param, ParamType, PathTemplate, Pipeline, Project, ProtectRule, RuleMatch, SecretRef, Store,
+    StoreLocation, WriteMode,
+};
+pub use render::{Colour, render};
+pub use sarif::to_sarif;
+pub use schema::schemas;
+pub use suggest::nearest;
+pub use source::{FileId, PROJECT_FILE_BYTES_MAX, SourceFiles, Span};
+pub use yaml::{EXPANDED_BYTES_MAX, YAML_DEPTH_MAX, YAML_VALUES_MAX};

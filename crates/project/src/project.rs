@@ -1,0 +1,396 @@
+//! A project whose names all refer to something: what every other part of Lockgate reads instead of files.
+//!
+//! What can be referred to later carries its span, so that the compiler and the runner point into the same files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use lockgate_model::{
+    ColumnName, DatasetName, Lattice, Level, PipelineName, PrincipalName, ProjectName, Protection, StoreName, TagName,
+    ValueType,
+};
+
+use crate::yaml::Positions;
+use crate::{SourceFiles, Span};
+
+/// The most columns of one dataset.
+pub const COLUMNS_PER_DATASET_MAX: usize = 2_000;
+
+/// The longest path of a dataset, a store or a key folder, in bytes.
+pub const PATH_BYTES_MAX: usize = 1_024;
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A project that was read whole and holds together.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// Its name, part of every key's context.
+    pub name: ProjectName,
+    /// Its folder, where relative paths begin.
+    pub root: PathBuf,
+    /// Its files, for messages.
+    pub sources: SourceFiles,
+    /// Its levels.
+    pub lattice: Lattice,
+    /// The level of a column that nothing gives one; absent if the levels have no `internal` and none was named, in
+    /// which case every column has a level of its own.
+    pub default_level: Option<Level>,
+    /// The places that hold datasets.
+    pub stores: BTreeMap<StoreName, Store>,
+    /// The key services.
+    pub keys: KeyServices,
+    /// Where the ledger lies.
+    pub ledger: LedgerConfig,
+    /// Every tag that has a level, built-in ones included: the least level that it implies.
+    pub tags: BTreeMap<TagName, Level>,
+    /// What is done to columns above a sink's clearance; the first match wins.
+    pub protect: Vec<ProtectRule>,
+    /// The datasets of the catalog.
+    pub datasets: BTreeMap<DatasetName, Dataset>,
+    /// The pipelines.
+    pub pipelines: BTreeMap<PipelineName, Pipeline>,
+}
+
+/// A place that holds datasets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// Its name.
+    pub name: StoreName,
+    /// Where it is.
+    pub location: StoreLocation,
+    /// The highest level that it may receive in the clear. A store that names none has the lowest level.
+    pub clearance: Level,
+    /// Where the file says `clearance:`; absent if it does not.
+    pub clearance_span: Option<Span>,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+/// Where a store is. Relative paths of the file were joined to the project's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreLocation {
+    /// A folder of files.
+    Files(PathBuf),
+    /// A SQLite database in one file.
+    Sqlite(PathBuf),
+}
+
+/// The key services of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyServices {
+    /// The one that is used where none is named.
+    pub default: LocalKeys,
+    /// The others, by name.
+    pub others: BTreeMap<String, LocalKeys>,
+}
+
+/// Keys in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalKeys {
+    /// The folder, joined to the project's.
+    pub path: PathBuf,
+    /// Where the passphrase is kept; without it the keys have none.
+    pub passphrase: Option<SecretRef>,
+    /// Where the service's name stands.
+    pub span: Span,
+}
+
+/// Where a secret is kept; never the secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretRef {
+    /// In an environment variable of this name.
+    Env(String),
+    /// In a file at this path, joined to the project's folder.
+    File(PathBuf),
+}
+
+/// Where the ledger lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerConfig {
+    /// A folder, joined to the project's.
+    pub at: PathBuf,
+    /// Where `at` stands.
+    pub span: Span,
+}
+
+/// One rule of `protect`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProtectRule {
+    /// The columns that it is for.
+    pub matches: RuleMatch,
+    /// What is done to them.
+    pub protection: Protection,
+    /// Where the rule stands.
+    pub span: Span,
+    /// How messages name it, such as `protect[0]: tag pii.email`.
+    pub text: String,
+}
+
+/// The columns that a rule is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleMatch {
+    /// Those with a tag.
+    Tag(TagName),
+    /// Those of exactly a level.
+    Level(Level),
+    /// Those with a tag and of exactly a level.
+    Both {
+        /// The tag.
+        tag: TagName,
+        /// The level.
+        level: Level,
+    },
+}
+
+impl RuleMatch {
+    /// Whether a column of this level and these tags is one of them.
+    pub fn covers<'a>(&self, level: Level, tags: impl IntoIterator<Item = &'a TagName>) -> bool {
+        let mut tags = tags.into_iter();
+        match self {
+            Self::Tag(tag) => tags.any(|own| own == tag),
+            Self::Level(wanted) => level == *wanted,
+            Self::Both { tag, level: wanted } => level == *wanted && tags.any(|own| own == tag),
+        }
+    }
+}
+
+/// A dataset of the catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// Its name.
+    pub name: At<DatasetName>,
+    /// The store that holds it.
+    pub store: At<StoreName>,
+    /// Its files in the store.
+    pub path: At<PathTemplate>,
+    /// How they are written.
+    pub format: DatasetFormat,
+    /// The column that names the person a row is about.
+    pub subject: Option<At<ColumnName>>,
+    /// What sealed values of its columns are bound to.
+    pub bind: Bind,
+    /// Its columns, in the order of the file; each name once.
+    pub columns: Vec<Column>,
+}
+
+impl Dataset {
+    /// The parameters that its path needs, each once, in order of appearance.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.path.value.parameters()
+    }
+
+    /// The column of that name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name.value.as_str() == name)
+    }
+}
+
+/// How the files of a dataset are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatasetFormat {
+    /// Comma-separated values with a header.
+    Csv,
+}
+
+/// What a sealed value is bound to besides its project, dataset and column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bind {
+    /// The subject of its row: in another row it does not open.
+    Subject,
+    /// Nothing more.
+    Column,
+}
+
+/// A column of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: At<ColumnName>,
+    /// The type of its values.
+    pub value_type: ValueType,
+    /// What it is.
+    pub tags: Vec<At<TagName>>,
+    /// Its level: the highest of its own or its dataset's or the default one, and of those that its tags imply.
+    pub level: Level,
+    /// What gave it that level, such as `tag pii.email`, `level: restricted`, `level of dataset customers`,
+    /// `default_level`.
+    pub level_origin: String,
+    /// Whether values may be absent.
+    pub nullable: bool,
+}
+
+/// A path with parameters in braces, such as `customers/{date}/*.csv`: relative, and never out of its store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathTemplate {
+    pub(crate) text: String,
+    pub(crate) parameters: Vec<String>,
+}
+
+impl PathTemplate {
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Its parameters, each once, in order of appearance.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.parameters.iter().map(String::as_str)
+    }
+
+    /// The path with its parameters replaced; absent if one has no value. Take the values from
+    /// [`bind_params`](crate::bind_params), which admits none that leads out of the store.
+    pub fn fill(&self, values: &BTreeMap<String, String>) -> Option<String> {
+        let mut filled = String::new();
+        let mut rest = self.text.as_str();
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, behind) = after.split_once('}')?;
+            filled.push_str(before);
+            filled.push_str(values.get(name)?);
+            rest = behind;
+        }
+        filled.push_str(rest);
+        Some(filled)
+    }
+}
+
+/// A pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pipeline {
+    /// Its name.
+    pub name: At<PipelineName>,
+    /// The query, and where the whole of it stands.
+    pub sql: At<String>,
+    /// Where its rows go.
+    pub into: Output,
+    /// The principal with whose rights it runs.
+    pub runs_as: At<PrincipalName>,
+    /// The parameters of a run, by name.
+    pub params: BTreeMap<String, Param>,
+    pub(crate) sql_positions: Option<Positions>,
+}
+
+impl Pipeline {
+    /// Where `length` bytes of the query from `offset` on stand in the file, whatever the notation: plain, quoted, a
+    /// block. Where a notation cannot be followed, it is the place of the whole query.
+    pub fn sql_span(&self, offset: usize, length: usize) -> Span {
+        match &self.sql_positions {
+            None => self.sql.span,
+            Some(positions) => {
+                let range = positions.whole(offset..offset.saturating_add(length));
+                Span { file: self.sql.span.file, start: range.start, end: range.end }
+            }
+        }
+    }
+}
+
+/// Where the rows of a pipeline go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The dataset that the pipeline makes.
+    pub dataset: At<DatasetName>,
+    /// The store that holds it.
+    pub store: At<StoreName>,
+    /// How rows meet those that are there.
+    pub mode: WriteMode,
+    /// Where `into` stands.
+    pub span: Span,
+}
+
+/// How rows meet those that are there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteMode {
+    /// Rows are added.
+    Append,
+    /// All rows that were there are replaced.
+    Replace,
+    /// Rows whose key is known are replaced, others added.
+    Merge {
+        /// The columns by which a row is recognised; at least one, each once.
+        key: Vec<At<ColumnName>>,
+    },
+}
+
+/// A parameter of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Param {
+    /// The type of its value.
+    pub param_type: ParamType,
+    /// Its value where none is given; of its type.
+    pub default: Option<At<String>>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+/// The type of a parameter's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamType {
+    /// Text.
+    Text,
+    /// A date, YYYY-MM-DD.
+    Date,
+    /// A 64-bit signed integer.
+    BigInt,
+}
+
+impl ParamType {
+    /// As it is written in a file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Date => "date",
+            Self::BigInt => "bigint",
+        }
+    }
+}
+
+impl Project {
+    /// The pipeline that makes a dataset, if one does.
+    pub fn producer(&self, dataset: &DatasetName) -> Option<&Pipeline> {
+        self.pipelines.values().find(|pipeline| pipeline.into.dataset.value == *dataset)
+    }
+
+    /// A path of a file joined to the project's folder, unless it is absolute.
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        resolve(&self.root, path)
+    }
+}
+
+/// `path` in `root`, without a leading `./`; `path` itself if it is absolute.
+pub(crate) fn resolve(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix(".").unwrap_or(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_filled_or_not_at_all() {
+        let template =
+            PathTemplate { text: "c/{date}/{x}-{date}.csv".into(), parameters: vec!["date".into(), "x".into()] };
+        let values = BTreeMap::from([("date".to_owned(), "2026-11-01".to_owned()), ("x".to_owned(), "a".to_owned())]);
+        assert_eq!(template.fill(&values).unwrap(), "c/2026-11-01/a-2026-11-01.csv");
+        assert_eq!(template.fill(&BTreeMap::new()), None);
+    }
+
+    #[test]
+    fn rules_cover_by_tag_by_level_or_by_both() {
+        let lattice = Lattice::default();
+        let (low, high) = (lattice.lowest(), lattice.level("restricted").unwrap());
+        let tag: TagName = "pii.email".parse().unwrap();
+        assert!(RuleMatch::Tag(tag.clone()).covers(low, [&tag]));
+        assert!(!RuleMatch::Tag(tag.clone()).covers(low, []));
+        assert!(RuleMatch::Level(high).covers(high, []) && !RuleMatch::Level(high).covers(low, [&tag]));
+        let both = RuleMatch::Both { tag: tag.clone(), level: high };
+        assert!(both.covers(high, [&tag]) && !both.covers(low, [&tag]) && !both.covers(high, []));
+    }
+}

@@ -1,0 +1,258 @@
+//! The files of a project as they are written: the keys, their types, and nothing about what refers to what.
+//!
+//! The JSON Schemas that editors use are made from these same types, so the two cannot disagree on a key.
+
+use lockgate_model::{ColumnName, DatasetName, PipelineName, PrincipalName, ProjectName, TransportSecurity};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::yaml::{AnyScalar, Checked, Entries};
+
+/// A Lockgate project: where data lies, with which keys it is protected, and what is done to columns of which level.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Lockgate project")]
+pub(crate) struct ProjectFile {
+    /// The version of this format: 1.
+    #[schemars(extend("const" = 1))]
+    pub(crate) version: Checked<u32>,
+    /// The project's name. It is part of every key's context: values sealed in one project never open in another.
+    pub(crate) project: Checked<ProjectName>,
+    /// The places that hold datasets, by name.
+    pub(crate) stores: Checked<Entries<StoreEntry>>,
+    /// The key services, by name; `default` must be there.
+    pub(crate) keys: Checked<Entries<KeyServiceEntry>>,
+    /// Where the ledger lies.
+    pub(crate) ledger: Checked<LedgerEntry>,
+    /// The classification levels, least restricted first. Without it: public, internal, confidential, restricted.
+    pub(crate) levels: Option<Checked<Entries<LevelEntry>>>,
+    /// The level of a column that nothing else gives one. Without it: `internal`, if the project has that level.
+    #[schemars(with = "Option<String>")]
+    pub(crate) default_level: Option<Checked<String>>,
+    /// Tags of this project, or other levels for the built-in ones: tag to least level.
+    #[schemars(with = "Option<std::collections::BTreeMap<String, String>>")]
+    pub(crate) tags: Option<Checked<Entries<String>>>,
+    /// What is done to a column when a sink's clearance is below its level; the first match wins.
+    pub(crate) protect: Option<Checked<Vec<Checked<ProtectEntry>>>>,
+}
+
+/// A place that holds datasets.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoreEntry {
+    /// Where it is: `file://DIR` or `sqlite://FILE`; a relative path begins at the project's folder.
+    #[schemars(extend("examples" = ["file://./data/landing", "sqlite://./data/warehouse.db"]))]
+    pub(crate) at: Checked<String>,
+    /// The highest level that the store may receive in the clear. Without it: the lowest level.
+    pub(crate) clearance: Option<Checked<String>>,
+}
+
+/// A key service: one of the three. This version has `local`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyServiceEntry {
+    /// A folder with wrapped keys, relative to the project's folder.
+    pub(crate) local: Option<Checked<String>>,
+    /// Where the passphrase of the local keys is kept: `env:NAME` or `file:PATH`, never the passphrase itself.
+    #[schemars(regex(pattern = r"^(env|file):.+"))]
+    pub(crate) passphrase: Option<Checked<String>>,
+    /// A key of AWS KMS. Not supported by this version.
+    #[serde(rename = "aws-kms")]
+    pub(crate) aws_kms: Option<Checked<String>>,
+    /// A key of Vault's transit engine. Not supported by this version.
+    #[serde(rename = "vault-transit")]
+    pub(crate) vault_transit: Option<Checked<String>>,
+}
+
+/// Where the ledger lies.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LedgerEntry {
+    /// `file://DIR`; a relative path begins at the project's folder.
+    #[schemars(extend("examples" = ["file://./.lockgate/ledger"]))]
+    pub(crate) at: Checked<String>,
+}
+
+/// What a level demands of the places that its data goes through. A level also demands what those below it demand.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LevelEntry {
+    /// The least security in transit.
+    pub(crate) transport: Option<Checked<TransportSecurity>>,
+    /// `sealed`: values are sealed where they are stored, even where readers may see them in the clear.
+    pub(crate) at_rest: Option<Checked<AtRest>>,
+    /// `customer-managed`: the key-encryption key is one that the project's owner controls.
+    pub(crate) key: Option<Checked<KeyDemand>>,
+    /// After how many days a column key starts a new period.
+    #[schemars(range(min = 1))]
+    pub(crate) rotate_days: Option<Checked<u32>>,
+}
+
+/// How values are stored.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AtRest {
+    /// Encrypted value by value.
+    Sealed,
+}
+
+/// Who controls a key.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum KeyDemand {
+    /// The project's owner.
+    CustomerManaged,
+}
+
+/// What is done to columns of a tag, of a level, or of both.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["tag"] }, { "required": ["level"] }]))]
+pub(crate) struct ProtectEntry {
+    /// Columns with this tag.
+    pub(crate) tag: Option<Checked<String>>,
+    /// Columns of this level.
+    pub(crate) level: Option<Checked<String>>,
+    /// The protection: `seal`, `token(domain: NAME)`, `fpe(domain: NAME)`, `mask(KIND)` or `drop`.
+    #[schemars(with = "lockgate_model::Protection")]
+    pub(crate) with: Checked<String>,
+}
+
+/// A dataset of the catalog: where it is and what its columns are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Lockgate dataset")]
+pub(crate) struct DatasetFile {
+    /// The dataset's name, as SQL reads it.
+    pub(crate) dataset: Checked<DatasetName>,
+    /// Where it is.
+    pub(crate) at: Checked<DatasetPlace>,
+    /// The level of those of its columns that name none.
+    #[schemars(with = "Option<String>")]
+    pub(crate) level: Option<Checked<String>>,
+    /// The column that names the person a row is about.
+    #[schemars(with = "Option<String>")]
+    pub(crate) subject: Option<Checked<String>>,
+    /// What sealed values are bound to besides their column: `subject` (without it, where a subject is named), or
+    /// `column`, so that they open without the row's subject.
+    pub(crate) bind: Option<Checked<BindChoice>>,
+    /// The columns, in the order of the files.
+    pub(crate) columns: Checked<Entries<ColumnEntry>>,
+}
+
+/// Where a dataset is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DatasetPlace {
+    /// The name of a store.
+    pub(crate) store: Checked<String>,
+    /// The path of the files in the store; `*` stands for any name, `{name}` for a parameter of the run.
+    #[schemars(extend("examples" = ["customers/{date}/*.csv"]))]
+    pub(crate) path: Checked<String>,
+    /// How the files are written.
+    pub(crate) format: Checked<FormatChoice>,
+}
+
+/// How files are written.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FormatChoice {
+    /// Comma-separated values with a header (RFC 4180).
+    Csv,
+}
+
+/// What sealed values are bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BindChoice {
+    /// The row's subject and the column.
+    Subject,
+    /// The column.
+    Column,
+}
+
+/// A column.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ColumnEntry {
+    /// The type of its values.
+    #[serde(rename = "type")]
+    #[schemars(with = "lockgate_model::ValueType")]
+    pub(crate) value_type: Checked<String>,
+    /// What the column is, such as `pii.email`; each tag implies a least level.
+    pub(crate) tags: Option<Checked<Vec<Checked<String>>>>,
+    /// Its level; not below what its tags imply.
+    pub(crate) level: Option<Checked<String>>,
+    /// Whether values may be absent. Without it: true.
+    pub(crate) nullable: Option<Checked<bool>>,
+}
+
+/// A pipeline: a query and where its rows go.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Lockgate pipeline")]
+pub(crate) struct PipelineFile {
+    /// The pipeline's name.
+    pub(crate) pipeline: Checked<PipelineName>,
+    /// One SELECT over the catalog's datasets and other pipelines' outputs.
+    #[schemars(length(min = 1))]
+    pub(crate) sql: Checked<String>,
+    /// Where its rows go.
+    pub(crate) into: Checked<OutputEntry>,
+    /// The principal with whose rights it runs.
+    pub(crate) runs_as: Checked<PrincipalName>,
+    /// The parameters that a run takes, by name.
+    pub(crate) params: Option<Checked<Entries<ParamEntry>>>,
+}
+
+/// Where the rows of a pipeline go.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OutputEntry {
+    /// The dataset that the pipeline makes.
+    pub(crate) dataset: Checked<DatasetName>,
+    /// The name of the store that holds it.
+    pub(crate) store: Checked<String>,
+    /// How rows meet those that are there. Without it: `append`.
+    pub(crate) mode: Option<Checked<ModeChoice>>,
+    /// For `merge`: the columns by which a row is recognised.
+    #[schemars(length(min = 1))]
+    pub(crate) key: Option<Checked<Vec<Checked<ColumnName>>>>,
+}
+
+/// How rows meet those that are there.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ModeChoice {
+    /// Rows are added.
+    Append,
+    /// All rows that were there are replaced.
+    Replace,
+    /// Rows with a known key are replaced, others added.
+    Merge,
+}
+
+/// A parameter of a run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ParamEntry {
+    /// The type of its value.
+    #[serde(rename = "type")]
+    pub(crate) param_type: Checked<ParamTypeChoice>,
+    /// Its value where none is given.
+    pub(crate) default: Option<Checked<AnyScalar>>,
+    /// What it is for.
+    pub(crate) description: Option<Checked<String>>,
+}
+
+/// The type of a parameter's value.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ParamTypeChoice {
+    /// Text.
+    Text,
+    /// A date, YYYY-MM-DD.
+    Date,
+    /// A 64-bit signed integer.
+    Bigint,
+}

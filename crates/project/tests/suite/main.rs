@@ -1,0 +1,10 @@
+//! The tests of project files, as data: bad files and what is said of them.
+
+mod base;
+mod codes;
+mod limits;
+mod model;
+mod random;
+mod refused;
+mod sarif;
+mod schema;
