@@ -1,1 +1,36 @@
+//! Sources and sinks: what is read is exactly what a digest names, and what is written is there whole or not at all.
+//!
+//! Everything is synchronous, streams, and keeps to named limits; the caller runs it on a thread of its own.
+//!
+//! ```text
+//! path template ─► files of a store ─► verified bytes ─► CSV ─► record batches ─► SQLite transaction ─► commit
+//!                       │                   │             │                             │
+//!                       └─ a link that      └─ a file     └─ a broken record is set     └─ any failure leaves the
+//!                          leaves the root     that          aside with its position       table as it was
+//!                          is refused          changed
+//!                                              is refused
+//! ```
 
+mod arrow_type;
+mod calendar;
+mod column_builder;
+mod csv;
+mod fault;
+mod local_store;
+mod path_template;
+mod sqlite;
+mod values;
+
+pub use arrow_type::arrow_type;
+pub use csv::{
+    BreakReason, BrokenRecord, COLUMNS_MAX, CsvBatch, CsvColumn, CsvError, CsvLimits, CsvOptions, CsvOptionsError,
+    CsvReader, FIELD_BYTES_MAX, HeaderError, MissingColumn, NULL_TOKENS_MAX, RECORD_BYTES_MAX, RecordPosition,
+};
+pub use fault::Fault;
+pub use local_store::{LISTED_FILES_MAX, LocalStore, SourceError, StoredFile, VerifiedRead};
+pub use path_template::{BindError, BoundPath, PARAMETER_BYTES_MAX, PathTemplate, TEMPLATE_BYTES_MAX, TemplateError};
+pub use sqlite::{
+    BUSY_TIMEOUT, COMMIT_RECORD_BYTES_MAX, CONDITION_BYTES_MAX, CommittedRun, ROW_ID_COLUMN, RUNS_TABLE,
+    SCAN_BATCH_BYTES_MAX, SELECTED_ROWS_MAX, SINK_COLUMNS_MAX, Scan, ScannedBatch, SinkColumn, SinkError, SpecError,
+    SqliteSink, SqliteTable, SqliteTransaction, TableDifference, TableSpec, WriteMode,
+};

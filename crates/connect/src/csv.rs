@@ -1,0 +1,226 @@
+//! CSV becomes record batches with the position of every row, and no record is lost: one that can't be read is set
+//! aside with its bytes and the reason.
+//!
+//! ```text
+//! id,email⏎            header: declared columns are found by name, in any order; others are ignored
+//! 1,a@example.org⏎     row 0, line 2
+//! x,b@example.org⏎     row 1, line 3: broken, `id` is no bigint
+//! "2","a""b
+//! c"⏎                  row 2, line 4: a line break inside quotes belongs to the value
+//! ⏎                    a blank line is no record
+//! 3,c@example.org      row 3, line 7
+//! ```
+//! The dialect is RFC 4180 with LF, CRLF or CR as line ends, and a quote inside an unquoted field taken as text.
+//! Text is kept as it is: nothing is trimmed. A file of one column writes null as `""`, since a blank line is no
+//! record.
+
+use std::io::Read;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use lockgate_model::{ColumnName, ValueType};
+
+use crate::arrow_type::schema_of;
+use crate::column_builder::ColumnBuilder;
+use header::Header;
+use records::{Record, Records};
+
+pub use error::{BreakReason, CsvError, CsvOptionsError, HeaderError, MissingColumn};
+pub use limits::{COLUMNS_MAX, CsvLimits, CsvOptions, FIELD_BYTES_MAX, NULL_TOKENS_MAX, RECORD_BYTES_MAX};
+
+mod error;
+mod header;
+mod limits;
+mod quotes;
+mod records;
+
+/// A column that the catalog declares for a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvColumn {
+    /// Its name, as in the header.
+    pub name: ColumnName,
+    /// The type of its values.
+    pub value_type: ValueType,
+}
+
+/// Where a record stands in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordPosition {
+    /// Zero-based among the data records of the file, broken ones counted.
+    pub row: u64,
+    /// The one-based line on which it begins. LF, CRLF and CR each end a line, also inside quotes.
+    pub line: u64,
+}
+
+/// A record that is in no batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenRecord {
+    /// Where it stands.
+    pub position: RecordPosition,
+    /// Why it was set aside.
+    pub reason: BreakReason,
+    /// Its bytes exactly as in the file, without the line's end.
+    pub raw: Vec<u8>,
+}
+
+/// Some records of a file, in the file's order.
+#[derive(Debug, Clone)]
+pub struct CsvBatch {
+    /// The declared columns, in the order in which they were declared.
+    pub columns: RecordBatch,
+    /// The position of each row of `columns`.
+    pub positions: Vec<RecordPosition>,
+    /// The records between them that could not be read.
+    pub broken: Vec<BrokenRecord>,
+}
+
+/// Reads one CSV file.
+pub struct CsvReader<R> {
+    records: Records<R>,
+    options: CsvOptions,
+    batch_bytes: usize,
+    schema: SchemaRef,
+    columns: Vec<DeclaredColumn>,
+    width: usize,
+    ignored: Vec<String>,
+    rows: u64,
+}
+
+struct DeclaredColumn {
+    column: CsvColumn,
+    field: usize,
+    builder: ColumnBuilder,
+}
+
+impl<R: Read> CsvReader<R> {
+    /// Reads the header and finds the declared columns in it.
+    ///
+    /// Fails on an empty file, on a header that lacks a declared column, names one twice or can't be read, and where
+    /// the bytes can't be read. A file of a header only is a file of no rows.
+    pub fn new(source: R, declared: &[CsvColumn], options: CsvOptions, limits: CsvLimits) -> Result<Self, CsvError> {
+        let (batch_bytes, columns_max) = (limits.batch_bytes, limits.columns);
+        let mut records = Records::new(source, &options, limits);
+        records.skip_bom()?;
+        let record = records.next()?.ok_or(CsvError::Empty)?;
+        let line = record.line;
+        let header = read_header(&record, declared, columns_max).map_err(|reason| CsvError::Header { line, reason })?;
+        let place = |(column, field): (&CsvColumn, usize)| DeclaredColumn {
+            column: column.clone(),
+            field,
+            builder: ColumnBuilder::new(column.value_type),
+        };
+        Ok(Self {
+            records,
+            options,
+            batch_bytes,
+            schema: schema_of(declared.iter().map(|column| (&column.name, column.value_type))),
+            columns: declared.iter().zip(header.fields).map(place).collect(),
+            width: header.width,
+            ignored: header.ignored,
+            rows: 0,
+        })
+    }
+
+    /// The next records, good and broken together at most `max_rows` (at least one), fewer where they are long;
+    /// `None` at the end of the file.
+    ///
+    /// Fails where a field or a record is longer than its limit and where the bytes can't be read. After an error
+    /// the reader must not be used again.
+    pub fn next_batch(&mut self, max_rows: usize) -> Result<Option<CsvBatch>, CsvError> {
+        let (mut positions, mut broken) = (Vec::new(), Vec::new());
+        let mut bytes = 0;
+        while positions.len() + broken.len() < max_rows.max(1) && bytes < self.batch_bytes.max(1) {
+            let Some(record) = self.records.next()? else { break };
+            let position = RecordPosition { row: self.rows, line: record.line };
+            self.rows += 1;
+            bytes += record.raw.len();
+            match append(&record, self.width, &mut self.columns, &self.options) {
+                Ok(()) => positions.push(position),
+                Err(reason) => broken.push(BrokenRecord { position, reason, raw: record.raw.to_vec() }),
+            }
+        }
+        if positions.is_empty() && broken.is_empty() {
+            return Ok(None);
+        }
+        let arrays = self.columns.iter_mut().map(|column| column.builder.finish()).collect();
+        let rows = RecordBatchOptions::new().with_row_count(Some(positions.len()));
+        let columns = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &rows)
+            .map_err(|error| CsvError::Batch { line: self.records.line(), reason: error.to_string() })?;
+        Ok(Some(CsvBatch { columns, positions, broken }))
+    }
+
+    /// The schema of every batch.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The names in the header that nothing is declared for, in the header's order.
+    pub fn ignored_columns(&self) -> &[String] {
+        &self.ignored
+    }
+
+    /// The data records read so far, broken ones counted.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The source, read up to some byte after the last record handed out.
+    pub fn into_inner(self) -> R {
+        self.records.into_inner()
+    }
+}
+
+fn read_header(record: &Record<'_>, declared: &[CsvColumn], most: usize) -> Result<Header, HeaderError> {
+    if let Some(reason) = &record.fault {
+        return Err(HeaderError::Broken(reason.clone()));
+    }
+    if record.fields > most {
+        return Err(HeaderError::TooManyColumns { found: record.fields, most });
+    }
+    let text = text_of(record).map_err(HeaderError::Broken)?;
+    let names: Vec<&str> = (0..record.fields).map(|field| field_of(text, record.ends, field)).collect();
+    Header::find(&names, declared)
+}
+
+/// Adds a record to every column, or to none and says why.
+fn append(
+    record: &Record<'_>,
+    width: usize,
+    columns: &mut [DeclaredColumn],
+    options: &CsvOptions,
+) -> Result<(), BreakReason> {
+    if let Some(reason) = &record.fault {
+        return Err(reason.clone());
+    }
+    if record.fields != width {
+        return Err(BreakReason::FieldCount { expected: width, found: record.fields });
+    }
+    let text = text_of(record)?;
+    for DeclaredColumn { column, field, builder } in columns.iter_mut() {
+        let value = field_of(text, record.ends, *field);
+        if !builder.stage((!options.is_null(value)).then_some(value)) {
+            return Err(BreakReason::Type { column: column.name.clone(), value_type: column.value_type });
+        }
+    }
+    columns.iter_mut().for_each(|column| column.builder.append(field_of(text, record.ends, column.field)));
+    Ok(())
+}
+
+/// The values of a record as text, each field a text of its own.
+fn text_of<'a>(record: &Record<'a>) -> Result<&'a str, BreakReason> {
+    let text = str::from_utf8(record.values).map_err(|_| BreakReason::Encoding)?;
+    // Two fields that are no text may make one together.
+    match text.is_ascii() || record.ends.iter().all(|end| text.is_char_boundary(*end)) {
+        true => Ok(text),
+        false => Err(BreakReason::Encoding),
+    }
+}
+
+/// A field of a text whose fields end at `ends`, which are characters' ends.
+fn field_of<'a>(text: &'a str, ends: &[usize], field: usize) -> &'a str {
+    let begin = if field == 0 { 0 } else { ends[field - 1] };
+    &text[begin..ends[field]]
+}
+
+#[cfg(test)]
+mod tests;

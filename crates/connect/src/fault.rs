@@ -1,0 +1,16 @@
+//! Every failure belongs to somebody: the exit code and the next step follow from whose it is.
+
+/// Whose problem a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The project, its catalog or the command line must be corrected.
+    Configuration,
+    /// A file or a table holds what it must not.
+    Data,
+    /// A file, folder or database can't be reached, is locked or is read-only; trying again may help.
+    Unreachable,
+    /// There is no room.
+    Full,
+    /// This program is wrong.
+    Defect,
+}

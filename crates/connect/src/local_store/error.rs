@@ -1,0 +1,61 @@
+//! What can be wrong with a source, and whose problem it is.
+
+use std::io;
+
+use crate::Fault;
+
+/// Why files can't be listed or read. Paths are relative to the store's root unless said otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Configuration: a store's root is something else than a folder.
+    #[error("`{path}` is no folder: point the store at one")]
+    NoFolder {
+        /// The root as it was given.
+        path: String,
+    },
+    /// Unreachable: the system refuses access, or the file is gone.
+    #[error("`{path}` can't be read: {source}; check that it is there and that this user may read it")]
+    Unreadable {
+        /// The file or folder.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Data: a link leads out of the store.
+    #[error("`{path}` is, or lies behind, a link that leaves the store: copy the file into the store instead")]
+    OutsideRoot {
+        /// The link.
+        path: String,
+    },
+    /// Data: a name that no manifest can hold.
+    #[error("`{path}` matches, but its name is not UTF-8: rename the file")]
+    NameNotUtf8 {
+        /// The name with the unreadable bytes replaced.
+        path: String,
+    },
+    /// Data or configuration: the pattern is too wide.
+    #[error("`{pattern}` matches more than {most} files or folders: narrow it with a parameter")]
+    TooManyFiles {
+        /// The pattern.
+        pattern: String,
+        /// How many it may match.
+        most: usize,
+    },
+    /// Data: the content is not what was recorded.
+    #[error("`{path}` changed while it was read: run again once its writer is done")]
+    Changed {
+        /// The file.
+        path: String,
+    },
+}
+
+impl SourceError {
+    /// Whose problem it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::NoFolder { .. } | Self::TooManyFiles { .. } => Fault::Configuration,
+            Self::Unreadable { .. } => Fault::Unreachable,
+            Self::OutsideRoot { .. } | Self::NameNotUtf8 { .. } | Self::Changed { .. } => Fault::Data,
+        }
+    }
+}

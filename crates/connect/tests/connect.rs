@@ -1,0 +1,12 @@
+//! What the sources and sinks promise, through their public names only.
+
+#[path = "connect/csv_files.rs"]
+mod csv_files;
+#[path = "connect/csv_reference.rs"]
+mod csv_reference;
+#[path = "connect/sqlite_read.rs"]
+mod sqlite_read;
+#[path = "connect/sqlite_write.rs"]
+mod sqlite_write;
+#[path = "connect/store.rs"]
+mod store;
