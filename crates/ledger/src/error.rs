@@ -1,0 +1,66 @@
+//! Why the ledger can't be read or written, and what to do about it.
+
+use lockgate_model::{Failure, FailureKind};
+
+use crate::entry::EntryError;
+
+/// Why the ledger can't be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The storage does not answer, or refuses.
+    #[error("the ledger's object `{object}` cannot be {verb}: {reason}")]
+    Storage {
+        /// The object.
+        object: String,
+        /// `read` or `written`.
+        verb: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody else writes.
+    #[error("the ledger is held by another process: {0}")]
+    Held(String),
+    /// What is stored is not what was written.
+    #[error("the ledger is damaged: `{object}` {what}")]
+    Damaged {
+        /// The object.
+        object: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// There is a ledger already where one was to be made.
+    #[error("there is a ledger already")]
+    Exists,
+    /// An entry that cannot be written.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// An attachment longer than the limit.
+    #[error("an attachment of {0} bytes is longer than the limit")]
+    AttachmentTooLarge(usize),
+    /// Nothing is at this index.
+    #[error("the ledger has no entry {0}")]
+    NoEntry(u64),
+    /// The cryptographic module refused.
+    #[error("the checkpoint could not be signed: {0}")]
+    Sign(String),
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        let (kind, help) = match &error {
+            LedgerError::Storage { .. } => {
+                (FailureKind::Unreachable, "check the ledger's storage; without the ledger nothing is written")
+            }
+            LedgerError::Held(_) => (FailureKind::Unreachable, "wait until it has ended, and run again"),
+            LedgerError::Damaged { .. } => {
+                (FailureKind::Tampered, "`lockgate verify` names the first thing that is wrong; restore it from a copy")
+            }
+            LedgerError::Exists => (FailureKind::Invalid, "choose another place for the ledger"),
+            LedgerError::NoEntry(_) => (FailureKind::Invalid, "`lockgate verify` shows the ledger's size"),
+            LedgerError::Entry(_) | LedgerError::AttachmentTooLarge(_) | LedgerError::Sign(_) => {
+                (FailureKind::Bug, "please report it")
+            }
+        };
+        Self::new(kind, error.to_string()).with_help(help)
+    }
+}

@@ -1,0 +1,74 @@
+//! One process writes a ledger at a time; the operating system ends the lease when the process ends, however it ends.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use crate::LedgerError;
+
+/// The file that is locked, within the ledger's folder.
+const LOCK_FILE: &str = "writer.lock";
+/// How much of a holder's description is shown.
+const HOLDER_BYTES_MAX: u64 = 512;
+
+/// The right to write a ledger; given back when dropped.
+#[derive(Debug)]
+pub struct Lease {
+    _file: Option<File>,
+}
+
+impl Lease {
+    /// Takes the lease of a ledger in a folder; `holder` tells others who has it. Fails at once if another process has
+    /// it, naming that one.
+    pub fn local(folder: &Path, holder: &str) -> Result<Self, LedgerError> {
+        let failed = |reason: std::io::Error| LedgerError::Storage {
+            object: LOCK_FILE.into(),
+            verb: "written",
+            reason: reason.to_string(),
+        };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let path = folder.join(LOCK_FILE);
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut other = String::new();
+                let read = (&mut file).take(HOLDER_BYTES_MAX).read_to_string(&mut other);
+                let other = read.ok().map(|_| other.trim().to_owned()).filter(|other| !other.is_empty());
+                return Err(LedgerError::Held(other.unwrap_or_else(|| "it does not say who it is".into())));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let write = |file: &mut File| {
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "process {}, {holder}", std::process::id())
+        };
+        write(&mut file).map_err(failed)?;
+        Ok(Self { _file: Some(file) })
+    }
+
+    /// The lease of a ledger in memory, which no other process can reach.
+    pub const fn in_memory() -> Self {
+        Self { _file: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_writer_is_refused_by_the_name_of_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Lease::local(folder.path(), "run daily_customers").unwrap();
+        let refused = Lease::local(folder.path(), "keys rotate").unwrap_err();
+        assert!(
+            refused.to_string().contains(&format!("process {}, run daily_customers", std::process::id())),
+            "{refused}"
+        );
+        drop(first);
+        assert!(Lease::local(folder.path(), "keys rotate").is_ok());
+    }
+}
