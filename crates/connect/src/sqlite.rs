@@ -126,6 +126,13 @@ impl SqliteSink {
         })
     }
 
+    /// Whether the dataset's table is there.
+    pub fn has_table(&self, dataset: &DatasetName) -> Result<bool, SinkError> {
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+        let count = self.connection.query_row(sql, [dataset.as_str()], |row| row.get::<_, i64>(0));
+        count.map(|count| count > 0).map_err(|error| failed(&self.path, self.waited, &error))
+    }
+
     /// What a run committed here, `None` if nothing: after a crash this decides whether the run is to be repeated.
     pub fn committed(&self, run: &RunId) -> Result<Option<CommittedRun>, SinkError> {
         match has_runs_table(&self.connection, &self.path, self.waited)? {

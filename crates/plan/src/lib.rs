@@ -1,1 +1,46 @@
+//! Nothing leaves this crate for an engine unless every column was classified and, where its sink demands it, protected.
+//!
+//! SQL over a project's catalog becomes a [`Governed`] plan: levels and tags flow through its expressions, what exceeds
+//! the sink's clearance is protected by the project's rules, and every row keeps the id of its source row.
+//!
+//! ```text
+//! SQL ─► unoptimised plan ─► classified ─► protected ─► Governed<Plan> ─bind(rows, keys)─► Governed<Bound> ─► engine
+//!          └─ refused by name: a node or expression that is not governed
+//! ```
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::todo
+    )
+)]
 
+mod carry_row_ids;
+mod classify;
+mod compile;
+mod facts;
+mod functions;
+mod governed;
+mod mask;
+mod output_column;
+mod problem;
+mod protect_function;
+mod protect_output;
+mod sql;
+mod table;
+
+pub use classify::OUTPUT_COLUMNS_MAX;
+pub use compile::{Compiled, ROW_ID_COLUMN, compile};
+pub use facts::{Dependence, DependenceKind};
+pub use functions::ALLOWED_FUNCTIONS;
+pub use governed::{Binding, Bound, Governed, Plan};
+pub use output_column::OutputColumn;
+pub use protect_function::Protector;
+pub use sql::{SQL_BYTES_MAX, SQL_DEPTH_MAX};
+pub use table::{Table, TableColumn, arrow_type};

@@ -48,6 +48,6 @@ pub use project::{
 pub use render::{Colour, render};
 pub use sarif::to_sarif;
 pub use schema::schemas;
-pub use suggest::nearest;
 pub use source::{FileId, PROJECT_FILE_BYTES_MAX, SourceFiles, Span};
+pub use suggest::nearest;
 pub use yaml::{EXPANDED_BYTES_MAX, YAML_DEPTH_MAX, YAML_VALUES_MAX};

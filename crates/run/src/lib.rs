@@ -1,1 +1,33 @@
+//! A run writes all of its rows or none, and the ledger says which; wherever it is killed, the next run finishes or
+//! repeats it.
+//!
+//! ```text
+//! list and digest inputs ─► nothing new? ─► keys ─► run.intent ─► execute ─► attachments ─► sink commit ─► run.commit
+//!                                                        │           │            │             │              │
+//! killed here: the next run writes                       └── run.abort, and repeats ────────────┘              │
+//!                                                                                 run.commit from the sink's record
+//! ```
+#![forbid(unsafe_code)]
 
+mod binding;
+mod commit_record;
+mod execute;
+mod failures;
+mod inputs;
+mod journal;
+mod outcome;
+mod pipeline;
+mod plan_record;
+mod protectors;
+mod quarantine;
+mod reading;
+mod recover;
+mod workspace;
+
+pub use execute::MaxQuarantined;
+pub use journal::{Journal, LedgerPosition};
+pub use outcome::{InputOutcome, QuarantinedRow, RunOutcome, RunStatus};
+pub use pipeline::{RunRequest, run};
+pub use quarantine::QUARANTINE_DIR;
+pub use reading::Progress;
+pub use workspace::Workspace;

@@ -1,1 +1,24 @@
+//! A key is used only if it is where it should be, readable by its owner alone, and in a state that the rules allow.
+//!
+//! ```text
+//! key store (0600, perhaps under a passphrase)      key table (beside the ledger)            a run
+//!   kek-1, kek-2 ... the ledger's signing key         column keys, wrapped by a kek   ──►    a DEK of its own per column
+//!                                                     domain keys, wrapped by a kek   ──►    tokens, digits
+//!                                                     outbox: changes not yet in the ledger
+//! ```
+//! Every change of a key is written to the table together with the ledger entry that tells of it; an entry that could
+//! not be appended stays in the outbox until it is.
+#![forbid(unsafe_code)]
 
+mod durable_file;
+mod error;
+mod key_store;
+mod key_table;
+mod keyring;
+mod secret_ref;
+
+pub use durable_file::write_durably;
+pub use error::TrustError;
+pub use key_store::{KEY_FILE, KEY_FILE_BYTES_MAX, KekState, KeyStore, SEEN_CHECKPOINT_FILE, VERIFIER_KEY_FILE};
+pub use key_table::{DekRecord, KEY_TABLE_BYTES_MAX, KEY_TABLE_FILE, KeyRecord, KeyState, KeyTable};
+pub use keyring::{KeyStatus, Keyring};

@@ -1,0 +1,51 @@
+//! What a run leaves behind, as formats: whoever holds the ledger and these objects can say what happened, without the
+//! data and without the program that ran.
+//!
+//! ```text
+//! ledger entry: run.commit ──names by SHA-256──► manifest    which inputs, with digests and row counts
+//!                                             ├► plan        what was done to each column, and why
+//!                                             ├► keys        with which keys
+//!                                             ├► provenance  which source row each output row came from
+//!                                             └► lines       on which line each source row begins
+//! ```
+//! Every format is strict when read: an unknown key, a range out of order or a negative count is refused.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)
+)]
+
+mod document;
+mod event;
+mod keys;
+mod lines;
+mod manifest;
+mod plan;
+mod provenance;
+mod segment;
+
+pub use document::{Document, DocumentError};
+pub use event::{
+    DatasetVersion, Event, KeyCreate, KeyReference, KeyRewrap, KeyRotate, KeyScope, KeyShred, ProjectCreate, RunAbort,
+    RunCommit, RunIntent,
+};
+pub use keys::{ColumnProtectionKey, KeysUsed};
+pub use lines::{LineIndex, LineIndexBuilder};
+pub use manifest::{Input, Manifest};
+pub use plan::{ColumnRecord, LineageRecord, PlanRecord, SinkRecord, SourceColumnRecord};
+pub use provenance::{ProvenanceBuilder, ProvenanceSegment, SourceRow};
+pub use segment::{SEGMENT_RANGES_MAX, SegmentError};
+
+/// The names under which a run's entries attach these formats.
+pub mod attachment {
+    /// A [`crate::Manifest`].
+    pub const MANIFEST: &str = "manifest";
+    /// A [`crate::PlanRecord`].
+    pub const PLAN: &str = "plan";
+    /// A [`crate::KeysUsed`].
+    pub const KEYS: &str = "keys";
+    /// A [`crate::ProvenanceSegment`].
+    pub const PROVENANCE: &str = "provenance";
+    /// A [`crate::LineIndex`].
+    pub const LINES: &str = "lines";
+}

@@ -1,0 +1,48 @@
+//! The outcome of compilation for one column, in the words that `explain`, `run` and the ledger use.
+
+use std::collections::BTreeSet;
+
+use lockgate_model::{ColumnName, Form, Level, Protection, TagName, ValueType};
+
+use crate::facts::Dependence;
+
+/// One column of a pipeline's output: what it is, what is done to it and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputColumn {
+    /// Its name in the sink.
+    pub name: ColumnName,
+    /// The type in which the sink stores it, after protection.
+    pub stored_type: ValueType,
+    /// Its classification before protection.
+    pub level: Level,
+    /// What it is.
+    pub tags: BTreeSet<TagName>,
+    /// The form in which it reaches the sink.
+    pub form: Form,
+    /// What is done to it; `None` where the sink may have it as it arrives.
+    pub protection: Option<Protection>,
+    /// The rule that chose the protection, as the project's file places it; `None` without a protection.
+    pub rule: Option<String>,
+    /// Why, in one sentence.
+    pub because: String,
+    /// How the level arrived, step by step.
+    pub path: Vec<String>,
+    /// The source columns that it depends on.
+    pub lineage: Vec<Dependence>,
+    /// The output column to whose value each sealed value is bound.
+    pub bound_to: Option<ColumnName>,
+    /// Whether the value is still the source's subject, unchanged, so that later stages may bind to it.
+    pub is_subject: bool,
+    /// Whether a value sealed from this one is to be bound to a subject.
+    pub needs_subject: bool,
+}
+
+impl OutputColumn {
+    /// Whether the sink has a column for it.
+    pub fn is_stored(&self) -> bool {
+        match self.form {
+            Form::Clear | Form::Masked | Form::Tokenized | Form::Sealed => true,
+            Form::Dropped => false,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! A finding about SQL, placed by byte offsets in the SQL's own text; it becomes a diagnostic once the file is known.
+
+use std::ops::Range;
+
+use lockgate_project::Code;
+
+/// What is wrong, where in the SQL, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+    /// Bytes of the SQL text; `None` is all of it.
+    pub(crate) at: Option<Range<usize>>,
+    /// Said at the place itself.
+    pub(crate) label: String,
+    pub(crate) help: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), at: None, label: String::new(), help: None }
+    }
+
+    pub(crate) fn at(mut self, at: Option<Range<usize>>) -> Self {
+        self.at = at.or(self.at);
+        self
+    }
+
+    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}

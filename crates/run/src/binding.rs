@@ -1,0 +1,49 @@
+//! Gives a governed plan the rows of its inputs and the keys of its columns.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::common::{DataFusionError, Result};
+use lockgate_connect::CsvColumn;
+use lockgate_model::{ColumnName, InputOrdinal};
+use lockgate_plan::{Binding, OutputColumn, Protector, Table};
+
+use crate::inputs::RunInput;
+use crate::reading::{Findings, Progress, TableReader};
+
+/// The rows and keys of one run.
+pub(crate) struct RunBinding<'a> {
+    pub(crate) inputs: &'a [RunInput],
+    pub(crate) protectors: BTreeMap<ColumnName, Arc<dyn Protector>>,
+    pub(crate) findings: Arc<Findings>,
+    pub(crate) progress: Arc<dyn Progress>,
+}
+
+impl Binding for RunBinding<'_> {
+    fn rows(&self, table: &Table, schema: SchemaRef) -> Result<Arc<dyn TableProvider>> {
+        let ordinal = |index: usize| {
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            InputOrdinal::new(index).map_err(|error| DataFusionError::Execution(error.to_string()))
+        };
+        let of_table = |(index, input): (usize, &RunInput)| {
+            (input.entry.dataset == table.dataset).then(|| Ok((ordinal(index)?, input.clone())))
+        };
+        let column = |c: &lockgate_plan::TableColumn| CsvColumn { name: c.name.clone(), value_type: c.value_type };
+        let reader = TableReader {
+            schema: Arc::clone(&schema),
+            columns: table.columns.iter().map(column).collect(),
+            inputs: self.inputs.iter().enumerate().filter_map(of_table).collect::<Result<_>>()?,
+            findings: Arc::clone(&self.findings),
+            progress: Arc::clone(&self.progress),
+        };
+        Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(reader)])?))
+    }
+
+    fn protector(&self, column: &OutputColumn) -> Result<Arc<dyn Protector>> {
+        let protector = self.protectors.get(&column.name).map(Arc::clone);
+        protector.ok_or_else(|| DataFusionError::Internal(format!("no key was prepared for `{}`", column.name)))
+    }
+}

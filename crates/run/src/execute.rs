@@ -1,0 +1,130 @@
+//! Runs a bound plan into a sink's transaction, row by row with its provenance.
+
+use std::str::FromStr;
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::StreamExt;
+use lockgate_connect::SqliteTransaction;
+use lockgate_evidence::ProvenanceBuilder;
+use lockgate_model::{Failure, FailureKind, RowId};
+use lockgate_plan::{Bound, Governed};
+use tokio::runtime::Handle;
+
+use crate::failures;
+
+/// How many records may be set aside before a run is given up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MaxQuarantined {
+    /// So many.
+    Rows(u64),
+    /// So many of a hundred.
+    Percent(f64),
+}
+
+impl Default for MaxQuarantined {
+    /// One of a hundred.
+    fn default() -> Self {
+        Self::Percent(1.0)
+    }
+}
+
+impl FromStr for MaxQuarantined {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is neither a number of records nor a percentage such as `1%`");
+        match text.strip_suffix('%') {
+            Some(percent) => match percent.trim().parse() {
+                Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(Self::Percent(percent)),
+                _ => Err(wrong()),
+            },
+            None => text.parse().map(Self::Rows).map_err(|_| wrong()),
+        }
+    }
+}
+
+impl MaxQuarantined {
+    /// Refuses a run in which more was set aside.
+    pub(crate) fn check(self, quarantined: u64, read: u64) -> Result<(), Failure> {
+        let (exceeded, limit) = match self {
+            Self::Rows(most) => (quarantined > most, format!("{most} records")),
+            Self::Percent(most) => (quarantined as f64 * 100.0 > most * read as f64, format!("{most}% of the records")),
+        };
+        if !exceeded {
+            return Ok(());
+        }
+        let message = format!("{quarantined} of {read} records would be set aside, more than the limit of {limit}");
+        Err(Failure::new(FailureKind::Failed, message)
+            .with_help("nothing was written; mend the files, or raise the limit with `--max-quarantined N|P%`"))
+    }
+}
+
+/// Executes a plan and writes its rows. The engine sees governed plans only.
+pub(crate) fn execute(
+    runtime: &Handle,
+    plan: &Governed<Bound>,
+    store: &str,
+    transaction: &mut SqliteTransaction<'_>,
+) -> Result<ProvenanceBuilder, Failure> {
+    let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
+    let physical = runtime
+        .block_on(context.state().create_physical_plan(plan.logical()))
+        .map_err(|error| failures::engine(&error))?;
+    let mut batches = {
+        let _entered = runtime.enter();
+        execute_stream(physical, context.task_ctx()).map_err(|error| failures::engine(&error))?
+    };
+    let mut provenance = ProvenanceBuilder::default();
+    while let Some(batch) = runtime.block_on(batches.next()) {
+        let batch = batch.map_err(|error| failures::engine(&error))?;
+        write_batch(&batch, store, transaction, &mut provenance)?;
+    }
+    Ok(provenance)
+}
+
+fn write_batch(
+    batch: &RecordBatch,
+    store: &str,
+    transaction: &mut SqliteTransaction<'_>,
+    provenance: &mut ProvenanceBuilder,
+) -> Result<(), Failure> {
+    let last = batch.num_columns().checked_sub(1).ok_or_else(|| failures::bug("a batch without a row id"))?;
+    let rows: Vec<usize> = (0..last).collect();
+    let columns = batch.project(&rows).map_err(failures::bug)?;
+    let sources = batch.column(last).as_primitive_opt::<Int64Type>();
+    let sources = sources.ok_or_else(|| failures::bug("a batch whose row ids are no numbers"))?;
+    let mut ids = Vec::with_capacity(batch.num_rows());
+    for source in sources.values() {
+        let id = RowId::new(transaction.commit_ordinal(), provenance.rows());
+        ids.push(id.map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?);
+        provenance.push(RowId::from_i64(*source).map_err(failures::bug)?);
+    }
+    transaction.write(&columns, &ids).map_err(|error| failures::sink(store, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_hold_on_both_sides() {
+        for (limit, quarantined, read, within) in [
+            ("1%", 1, 100, true),
+            ("1%", 2, 100, false),
+            ("0", 0, 5, true),
+            ("0", 1, 5, false),
+            ("3", 3, 3, true),
+            ("100%", 3, 3, true),
+            ("0.5 %", 1, 200, true),
+        ] {
+            let limit: MaxQuarantined = limit.parse().unwrap();
+            assert_eq!(limit.check(quarantined, read).is_ok(), within, "{limit:?} {quarantined}/{read}");
+        }
+        for wrong in ["", "-1", "101%", "x", "1 %%"] {
+            assert!(wrong.parse::<MaxQuarantined>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Errors of the layers below, as the surface tells them: no text that could hold a value from the data gets through.
+
+use datafusion::common::DataFusionError;
+use lockgate_connect::{CsvError, Fault, SinkError, SourceError};
+use lockgate_model::{Failure, FailureKind};
+
+fn kind_of(fault: Fault) -> FailureKind {
+    match fault {
+        Fault::Configuration => FailureKind::Invalid,
+        Fault::Data | Fault::Full => FailureKind::Failed,
+        Fault::Unreachable => FailureKind::Unreachable,
+        Fault::Defect => FailureKind::Bug,
+    }
+}
+
+pub(crate) fn source(store: &str, error: &SourceError) -> Failure {
+    Failure::new(kind_of(error.fault()), format!("store `{store}`: {error}"))
+}
+
+pub(crate) fn csv(store: &str, path: &str, error: &CsvError) -> Failure {
+    Failure::new(kind_of(error.fault()), format!("`{path}` in store `{store}`: {error}"))
+        .with_help("mend the file or the dataset's catalog entry, and run again; nothing was written")
+}
+
+pub(crate) fn sink(store: &str, error: &SinkError) -> Failure {
+    Failure::new(kind_of(error.fault()), format!("store `{store}`: {error}")).with_help("nothing was written")
+}
+
+/// An engine's error: our own comes back as it was; of the others only the kind is told, since their texts quote values.
+pub(crate) fn engine(error: &DataFusionError) -> Failure {
+    let failed = |what: &str| {
+        Failure::new(FailureKind::Failed, format!("evaluating the pipeline's SQL failed: {what}"))
+            .with_help("the row is not named, since that would tell of its values; use TRY_CAST, NULLIF or a WHERE")
+    };
+    match error.find_root() {
+        DataFusionError::External(inner) => match inner.downcast_ref::<Failure>() {
+            Some(failure) => failure.clone(),
+            None => failed("a component of the engine reported an error"),
+        },
+        DataFusionError::ArrowError(arrow, _) => failed(arrow_kind(arrow)),
+        DataFusionError::Execution(text) if text.starts_with("protecting `") => {
+            Failure::new(FailureKind::Failed, text.clone()).with_help("nothing was written")
+        }
+        DataFusionError::ResourcesExhausted(_) => failed("the memory that the engine may use is exhausted"),
+        DataFusionError::Internal(_) => Failure::new(FailureKind::Bug, "the engine reported an error of its own"),
+        _ => failed("an expression could not be evaluated"),
+    }
+}
+
+fn arrow_kind(error: &arrow::error::ArrowError) -> &'static str {
+    use arrow::error::ArrowError::{ArithmeticOverflow, CastError, DivideByZero, ParseError};
+    match error {
+        CastError(_) => "a value could not be cast",
+        ParseError(_) => "a value could not be parsed",
+        DivideByZero => "a division by zero",
+        ArithmeticOverflow(_) => "an arithmetic overflow",
+        _ => "an expression could not be evaluated",
+    }
+}
+
+/// A mistake in this program, with the place that noticed it.
+pub(crate) fn bug(message: impl std::fmt::Display) -> Failure {
+    Failure::new(FailureKind::Bug, format!("this should not happen: {message}")).with_help("please report it")
+}

@@ -1,0 +1,373 @@
+//! One run of one pipeline, from its inputs to its entry in the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use lockgate_connect::{SinkColumn, SqliteSink, TableSpec, WriteMode as SinkMode};
+use lockgate_crypto::{Random, sha256};
+use lockgate_evidence::{
+    ColumnProtectionKey, DatasetVersion, Document, Event, KeysUsed, Manifest, PlanRecord, RunAbort, RunCommit,
+    RunIntent, attachment,
+};
+use lockgate_ledger::Attachment;
+use lockgate_model::{ColumnName, Failure, FailureKind, Protection, RunId, Sha256Digest, StoreName};
+use lockgate_plan::{Governed, Plan, Protector};
+use lockgate_project::{Dataset, Pipeline, Project, StoreLocation, WriteMode, bind_params};
+use tokio::runtime::Handle;
+
+use crate::binding::RunBinding;
+use crate::commit_record::CommitRecord;
+use crate::execute::{MaxQuarantined, execute};
+use crate::failures;
+use crate::inputs::{PastCommit, RunInput, list_inputs, select_new};
+use crate::outcome::{ColumnOutcome, InputOutcome, QuarantinedRow, RunOutcome, RunStatus};
+use crate::plan_record::plan_record;
+use crate::protectors::{Digits, Seal, Token};
+use crate::quarantine::{self, SetAside};
+use crate::reading::{Findings, Progress, line_index};
+use crate::recover::settle_interrupted;
+use crate::workspace::Workspace;
+
+/// What a run is asked to do.
+pub struct RunRequest<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// The pipeline.
+    pub pipeline: &'a Pipeline,
+    /// Its compiled plan.
+    pub plan: &'a Governed<Plan>,
+    /// The parameters that were given.
+    pub params: BTreeMap<String, String>,
+    /// When to give up.
+    pub max_quarantined: MaxQuarantined,
+    /// Is told how it gets on.
+    pub progress: Arc<dyn Progress>,
+    /// Is told the bytes to come, once, before anything is read.
+    pub announce: &'a dyn Fn(u64),
+    /// Randomness for keys, ids and nonces.
+    pub random: Arc<dyn Random>,
+    /// The time at which it begins.
+    pub now: Timestamp,
+}
+
+/// Runs a pipeline. Either its new rows are all in the sink and the ledger says so, or nothing was changed.
+pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Failure> {
+    let started = Instant::now();
+    let RunRequest { project, pipeline, plan, .. } = *request;
+    let params = parameters(request)?;
+    let store = &pipeline.into.store.value;
+    let Some(StoreLocation::Sqlite(database)) = project.stores.get(store).map(|store| &store.location) else {
+        return Err(failures::bug(format!("store `{store}` is no database")));
+    };
+    let spec = table_spec(pipeline, plan)?;
+    let doing = format!("run {}", pipeline.name.value);
+    let principal = Some(pipeline.runs_as.value.clone());
+    let mut workspace = Workspace::open(project, runtime, Arc::clone(&request.random), request.now, &doing, principal)?;
+    let recovered = settle_interrupted(project, &mut workspace.journal)?;
+
+    let record = plan_record(project, pipeline, plan);
+    let plan_bytes = record.to_bytes().map_err(failures::bug)?;
+    let failed = |error| failures::sink(store.as_str(), &error);
+    if let Some(folder) = database.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Failure::new(FailureKind::Unreachable, format!("the folder {} cannot be made: {error}", folder.display()))
+        })?;
+    }
+    let mut sink = SqliteSink::open(database).map_err(failed)?;
+    let past = past_commits(&sink, &workspace, pipeline)?;
+    let inputs = select_new(list_inputs(project, plan, &params)?, &past, &pipeline.into.mode, sha256(&plan_bytes));
+    let mut attempt =
+        Attempt { request, run: new_run_id(request)?, record, plan_bytes, params, workspace, quarantined: Vec::new() };
+    if inputs.is_empty() {
+        return Ok(attempt.outcome(None, &[], recovered, started));
+    }
+    (request.announce)(inputs.iter().map(|input| input.entry.bytes).sum());
+    let written = attempt.write(&inputs, &mut sink, &spec, store, runtime)?;
+    Ok(attempt.outcome(Some(&written.commit), &written.manifest.inputs, recovered, started))
+}
+
+fn parameters(request: &RunRequest<'_>) -> Result<BTreeMap<String, String>, Failure> {
+    let datasets: Vec<&Dataset> =
+        request.plan.reads().filter_map(|table| request.project.datasets.get(&table.dataset)).collect();
+    bind_params(request.pipeline, &request.params, &datasets).map_err(|diagnostics| {
+        let rendered =
+            lockgate_project::render(&diagnostics, &request.project.sources, lockgate_project::Colour::Never);
+        Failure::new(FailureKind::Invalid, rendered.trim_end().to_owned())
+    })
+}
+
+fn table_spec(pipeline: &Pipeline, plan: &Governed<Plan>) -> Result<TableSpec, Failure> {
+    let stored = plan.columns().iter().filter(|column| column.is_stored());
+    let columns =
+        stored.map(|column| SinkColumn { name: column.name.clone(), value_type: column.stored_type }).collect();
+    let (mode, key) = match &pipeline.into.mode {
+        WriteMode::Append => (SinkMode::Append, Vec::new()),
+        WriteMode::Replace => (SinkMode::Replace, Vec::new()),
+        WriteMode::Merge { key } => (SinkMode::Merge, key.iter().map(|column| column.value.clone()).collect()),
+    };
+    TableSpec::new(pipeline.into.dataset.value.clone(), columns, mode, key)
+        .map_err(|error| Failure::new(FailureKind::Invalid, error.to_string()))
+}
+
+fn past_commits(sink: &SqliteSink, workspace: &Workspace, pipeline: &Pipeline) -> Result<Vec<PastCommit>, Failure> {
+    let dataset = &pipeline.into.dataset.value;
+    let failed = |error| failures::sink(pipeline.into.store.value.as_str(), &error);
+    if !sink.has_table(dataset).map_err(failed)? {
+        return Ok(Vec::new());
+    }
+    let mut past = Vec::new();
+    for commit in sink.commits(dataset).map_err(failed)? {
+        let unreadable = |what: &str| {
+            let message = format!("the sink's record of run {} {what}", commit.run);
+            Failure::new(FailureKind::Tampered, message).with_help("`lockgate verify` checks the ledger")
+        };
+        let record: CommitRecord = serde_json::from_str(&commit.record).map_err(|_| unreadable("is damaged"))?;
+        let named = record.attached(attachment::MANIFEST).ok_or_else(|| unreadable("names no manifest"))?;
+        let manifest = Manifest::from_bytes(&workspace.journal.attached(named)?);
+        past.push(PastCommit { manifest: manifest.map_err(|_| unreadable("names a damaged manifest"))?, record });
+    }
+    Ok(past)
+}
+
+fn new_run_id(request: &RunRequest<'_>) -> Result<RunId, Failure> {
+    let mut bytes = [0; 10];
+    request.random.fill(&mut bytes).map_err(failures::bug)?;
+    let now = u64::try_from(request.now.as_millisecond()).map_err(failures::bug)?;
+    Ok(RunId::new(now, bytes))
+}
+
+/// A run on its way.
+struct Attempt<'a> {
+    request: &'a RunRequest<'a>,
+    run: RunId,
+    record: PlanRecord,
+    plan_bytes: Vec<u8>,
+    params: BTreeMap<String, String>,
+    workspace: Workspace,
+    quarantined: Vec<QuarantinedRow>,
+}
+
+struct Written {
+    commit: RunCommit,
+    manifest: Manifest,
+}
+
+impl Attempt<'_> {
+    fn write(
+        &mut self,
+        inputs: &[RunInput],
+        sink: &mut SqliteSink,
+        spec: &TableSpec,
+        store: &StoreName,
+        runtime: &Handle,
+    ) -> Result<Written, Failure> {
+        let (protectors, keys) = self.prepare_keys()?;
+        self.workspace.settle_keys()?;
+        self.intend(inputs, store)?;
+        let outcome = self.execute(inputs, protectors, keys, sink, spec, store, runtime);
+        if let Err(failure) = &outcome {
+            let abort = RunAbort {
+                run: self.run.clone(),
+                pipeline: self.record.pipeline.clone(),
+                reason: failure.kind.as_str().to_owned(),
+            };
+            self.workspace.journal.append(vec![(Event::RunAbort(abort), Vec::new())])?;
+        }
+        let (record, manifest) = outcome?;
+        self.workspace.journal.append(commit_events(&record, store)?)?;
+        Ok(Written { commit: record.commit, manifest })
+    }
+
+    /// A key for each column that needs one; each sealed column gets a data key of this run's own.
+    fn prepare_keys(&mut self) -> Result<(BTreeMap<ColumnName, Arc<dyn Protector>>, KeysUsed), Failure> {
+        let RunRequest { project, pipeline, plan, .. } = *self.request;
+        let mut protectors: BTreeMap<ColumnName, Arc<dyn Protector>> = BTreeMap::new();
+        let mut columns: BTreeMap<ColumnName, ColumnProtectionKey> = BTreeMap::new();
+        let keyring = &mut self.workspace.keyring;
+        for column in plan.columns() {
+            let (protector, key): (Arc<dyn Protector>, _) = match &column.protection {
+                Some(Protection::Seal) => {
+                    let rotate_days = project.lattice.rules(column.level).rotate_days;
+                    let dataset = &pipeline.into.dataset.value;
+                    let (sealer, key) = keyring.sealer(dataset, &column.name, &self.run, rotate_days)?;
+                    (Arc::new(Seal(Mutex::new(sealer))), key)
+                }
+                Some(Protection::Token { domain }) => {
+                    let (tokenizer, key) = keyring.tokenizer(domain)?;
+                    (Arc::new(Token(tokenizer)), key)
+                }
+                Some(Protection::Fpe { domain }) => {
+                    let (cipher, key) = keyring.digit_cipher(domain)?;
+                    (Arc::new(Digits(cipher)), key)
+                }
+                Some(Protection::Mask(_) | Protection::Drop) | None => continue,
+            };
+            protectors.insert(column.name.clone(), protector);
+            columns.insert(column.name.clone(), key);
+        }
+        Ok((protectors, KeysUsed { v: 1, columns }))
+    }
+
+    fn intend(&mut self, inputs: &[RunInput], store: &StoreName) -> Result<(), Failure> {
+        let manifest = Manifest { v: 1, inputs: inputs.iter().map(|input| input.entry.clone()).collect() };
+        let attachments = vec![
+            self.workspace.journal.attach(attachment::MANIFEST, manifest.to_bytes().map_err(failures::bug)?)?,
+            self.workspace.journal.attach(attachment::PLAN, self.plan_bytes.clone())?,
+        ];
+        let intent = RunIntent {
+            run: self.run.clone(),
+            pipeline: self.record.pipeline.clone(),
+            dataset: self.record.sink.dataset.clone(),
+            store: store.clone(),
+            params: self.params.clone(),
+            inputs: u32::try_from(inputs.len()).unwrap_or(u32::MAX),
+        };
+        self.workspace.journal.append(vec![(Event::RunIntent(intent), attachments)])
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is one part of the run that was prepared before it")]
+    fn execute(
+        &mut self,
+        inputs: &[RunInput],
+        protectors: BTreeMap<ColumnName, Arc<dyn Protector>>,
+        keys: KeysUsed,
+        sink: &mut SqliteSink,
+        spec: &TableSpec,
+        store: &StoreName,
+        runtime: &Handle,
+    ) -> Result<(CommitRecord, Manifest), Failure> {
+        let failed = |error| failures::sink(store.as_str(), &error);
+        let findings = Arc::new(Findings::default());
+        let progress = Arc::clone(&self.request.progress);
+        let binding = RunBinding { inputs, protectors, findings: Arc::clone(&findings), progress };
+        let bound = self.request.plan.bind(&binding).map_err(|error| failures::engine(&error))?;
+        let mut transaction = sink.begin(spec, &self.run).map_err(failed)?;
+        let provenance = execute(runtime, &bound, store.as_str(), &mut transaction)?;
+
+        let found = findings.take();
+        let mut manifest = Manifest { v: 1, inputs: inputs.iter().map(|input| input.entry.clone()).collect() };
+        for (ordinal, finding) in &found {
+            if let Some(input) = manifest.inputs.get_mut(usize::try_from(ordinal.get()).unwrap_or(usize::MAX)) {
+                input.rows = Some(finding.rows);
+                input.rows_quarantined = Some(finding.set_aside.len() as u64);
+            }
+        }
+        let set_aside: Vec<SetAside> = found.values().flat_map(|finding| finding.set_aside.iter().cloned()).collect();
+        let rows_read = found.values().map(|finding| finding.rows).sum();
+        self.request.max_quarantined.check(set_aside.len() as u64, rows_read)?;
+        let quarantine_sha256 = self.quarantine(&set_aside, &manifest)?;
+
+        let rows_written = provenance.rows();
+        let journal = &mut self.workspace.journal;
+        let attach = |name, bytes: Vec<u8>| journal.attach(name, bytes);
+        let attachments = vec![
+            attach(attachment::MANIFEST, manifest.to_bytes().map_err(failures::bug)?)?,
+            attach(attachment::PLAN, self.plan_bytes.clone())?,
+            attach(attachment::KEYS, keys.to_bytes().map_err(failures::bug)?)?,
+            attach(attachment::PROVENANCE, provenance.finish().map_err(failures::bug)?)?,
+            attach(attachment::LINES, line_index(&found).finish().map_err(failures::bug)?)?,
+        ];
+        let commit = RunCommit {
+            run: self.run.clone(),
+            pipeline: self.record.pipeline.clone(),
+            dataset: self.record.sink.dataset.clone(),
+            commit: transaction.commit_ordinal(),
+            rows_read,
+            rows_written,
+            rows_quarantined: set_aside.len() as u64,
+            bytes_read: manifest.inputs.iter().map(|input| input.bytes).sum(),
+            quarantine_sha256,
+        };
+        let record = CommitRecord { v: 1, commit, attachments };
+        transaction.commit(&record_text(&record)?).map_err(failed)?;
+        Ok((record, manifest))
+    }
+
+    fn quarantine(&mut self, records: &[SetAside], manifest: &Manifest) -> Result<Option<Sha256Digest>, Failure> {
+        if records.is_empty() {
+            return Ok(None);
+        }
+        let path_of = |input: u32| {
+            manifest
+                .inputs
+                .get(usize::try_from(input).unwrap_or(usize::MAX))
+                .map_or_else(String::new, |i| i.path.clone())
+        };
+        let row = |record: &SetAside| QuarantinedRow {
+            path: path_of(record.input),
+            line: record.line,
+            reason: record.reason.clone(),
+        };
+        self.quarantined = records.iter().map(row).collect();
+        let (column, dataset) = (quarantine::column()?, &self.record.sink.dataset);
+        let (sealer, _) = self.workspace.keyring.sealer(dataset, &column, &self.run, None)?;
+        // The key must be in the table, durably, before anything is sealed with it.
+        self.workspace.settle_keys()?;
+        quarantine::write(&self.request.project.ledger.at, &self.run, records, Some(sealer))
+    }
+
+    fn outcome(
+        self,
+        commit: Option<&RunCommit>,
+        inputs: &[lockgate_evidence::Input],
+        recovered: Option<String>,
+        started: Instant,
+    ) -> RunOutcome {
+        let column = |column: &lockgate_evidence::ColumnRecord| ColumnOutcome {
+            name: column.name.clone(),
+            level: column.level.clone(),
+            tags: column.tags.clone(),
+            protection: column.form,
+            rule: column.rule.clone(),
+            done: column.protection.as_ref().map_or_else(|| column.form.to_string(), ToString::to_string),
+            because: column.because.clone(),
+        };
+        let input = |input: &lockgate_evidence::Input| InputOutcome {
+            store: input.store.clone(),
+            path: input.path.clone(),
+            sha256: input.sha256,
+            rows: input.rows.unwrap_or(0),
+        };
+        RunOutcome {
+            run: commit.map(|commit| commit.run.clone()),
+            pipeline: self.record.pipeline.clone(),
+            status: if commit.is_some() { RunStatus::Committed } else { RunStatus::NothingNew },
+            rows_read: commit.map_or(0, |commit| commit.rows_read),
+            rows_written: commit.map_or(0, |commit| commit.rows_written),
+            rows_quarantined: commit.map_or(0, |commit| commit.rows_quarantined),
+            bytes_read: commit.map_or(0, |commit| commit.bytes_read),
+            columns: self.record.columns.iter().map(column).collect(),
+            inputs: inputs.iter().map(input).collect(),
+            ledger: self.workspace.journal.position(),
+            elapsed_s: started.elapsed().as_secs_f64(),
+            dataset: self.record.sink.dataset.clone(),
+            store: self.record.sink.store.clone(),
+            quarantined: self.quarantined,
+            recovered,
+        }
+    }
+}
+
+fn record_text(record: &CommitRecord) -> Result<String, Failure> {
+    serde_json::to_string(record).map_err(failures::bug)
+}
+
+/// The ledger entries of a commit, from the record that the sink has.
+pub(crate) fn commit_events(
+    record: &CommitRecord,
+    store: &StoreName,
+) -> Result<Vec<(Event, Vec<Attachment>)>, Failure> {
+    let version = DatasetVersion {
+        dataset: record.commit.dataset.clone(),
+        store: store.clone(),
+        commit: record.commit.commit,
+        run: record.commit.run.clone(),
+        record_sha256: sha256(record_text(record)?.as_bytes()),
+    };
+    Ok(vec![
+        (Event::RunCommit(record.commit.clone()), record.attachments.clone()),
+        (Event::DatasetVersion(version), Vec::new()),
+    ])
+}

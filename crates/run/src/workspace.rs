@@ -1,0 +1,76 @@
+//! What a command that changes something works with: the key store, the key table and the ledger of a project, opened
+//! together and held by one process at a time.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lockgate_crypto::Random;
+use lockgate_evidence::{Event, ProjectCreate};
+use lockgate_model::{Failure, PrincipalName};
+use lockgate_project::Project;
+use lockgate_trust::{KeyStore, Keyring, TrustError};
+use tokio::runtime::Handle;
+
+use crate::journal::Journal;
+
+/// The opened keys and ledger of a project.
+pub struct Workspace {
+    /// The keys.
+    pub keyring: Keyring,
+    /// The ledger.
+    pub journal: Journal,
+}
+
+impl Workspace {
+    /// Opens both, or makes both for a project that has neither. A key store without a ledger, or a ledger without a key
+    /// store, is not replaced by an empty one: it is lost, and that is an error. `doing` tells others who holds the
+    /// ledger; `principal` is named in its entries.
+    pub fn open(
+        project: &Project,
+        runtime: &Handle,
+        random: Arc<dyn Random>,
+        now: Timestamp,
+        doing: &str,
+        principal: Option<PrincipalName>,
+    ) -> Result<Self, Failure> {
+        let keys = &project.keys.default;
+        let ledger = project.ledger.at.as_path();
+        let begun = Journal::exists(ledger);
+        let store = match (KeyStore::exists(keys), begun) {
+            (true, _) => KeyStore::open(keys)?,
+            (false, true) => return Err(TrustError::Gone(keys.path.clone()).into()),
+            (false, false) => KeyStore::create(keys, random.as_ref(), now)?,
+        };
+        let mut journal = match begun {
+            true => Journal::open(project, store.signing_key(), store.folder(), runtime, now, doing, principal)?,
+            false => Journal::create(project, store.signing_key(), store.folder(), runtime, now, doing, principal)?,
+        };
+        let mut keyring = Keyring::open(project.name.clone(), store, ledger, random, now)?;
+        if !begun {
+            begin(&mut journal, &mut keyring)?;
+        }
+        let mut workspace = Self { keyring, journal };
+        workspace.settle_keys()?;
+        Ok(workspace)
+    }
+
+    /// Writes the key table and sees that the ledger has every change of it.
+    pub fn settle_keys(&mut self) -> Result<(), Failure> {
+        let pending = self.keyring.save()?;
+        if !pending.is_empty() {
+            self.journal.append(pending.into_iter().map(|event| (event, Vec::new())).collect())?;
+            self.keyring.acknowledge()?;
+        }
+        Ok(())
+    }
+}
+
+fn begin(journal: &mut Journal, keyring: &mut Keyring) -> Result<(), Failure> {
+    keyring.announce_kek("the project's first")?;
+    let event = Event::ProjectCreate(ProjectCreate {
+        origin: journal.position().origin,
+        verifier_key: journal.verifier_key(),
+        lockgate: env!("CARGO_PKG_VERSION").to_owned(),
+    });
+    journal.append(vec![(event, Vec::new())])
+}

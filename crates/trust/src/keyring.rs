@@ -1,0 +1,385 @@
+//! The keys of a project, opened: what a run protects with, and what `lockgate keys` shows and changes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::{Span, Timestamp, ToSpan};
+use lockgate_crypto::{
+    ColumnKey, DekId, DigitCipher, DomainKey, KeyId, KeyMaterial, Opener, Random, Sealer, Tokenizer, ValueContext,
+    WriterId, assess,
+};
+use lockgate_evidence::{
+    ColumnProtectionKey, Event, KeyCreate, KeyReference, KeyRewrap, KeyRotate, KeyScope, KeyShred,
+};
+use lockgate_model::{ColumnName, DatasetName, DomainName, ProjectName, RunId};
+use serde::Serialize;
+
+use crate::error::TrustError;
+use crate::key_store::{KekState, KeyStore};
+use crate::key_table::{DekRecord, KeyRecord, KeyState, KeyTable};
+
+/// The algorithm of sealed values.
+const SEAL_ALGORITHM: &str = "AES-256-GCM";
+/// The algorithm of tokens, under the domain's key.
+const TOKEN_ALGORITHM: &str = "HMAC-SHA-256";
+/// The algorithm of format-preserving encryption, under the domain's key.
+const FPE_ALGORITHM: &str = "FF1";
+
+/// One key as `lockgate keys` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KeyStatus {
+    /// Its id; `kek-N` for a key-encryption key.
+    pub key: String,
+    /// `kek`, `DATASET.COLUMN` or `domain:NAME`.
+    pub scope: String,
+    /// The period of its scope, from 1.
+    pub period: u32,
+    /// As the rule table names it.
+    pub algorithm: String,
+    /// What the rule table says of it today.
+    pub rule: String,
+    /// `active`, `retired`, `disabled` or `shredded`.
+    pub state: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// The version of the key-encryption key that wraps it.
+    pub kek_version: u32,
+    /// How many runs sealed under it.
+    pub data_keys: usize,
+}
+
+/// The opened keys of a project.
+pub struct Keyring {
+    project: ProjectName,
+    ledger: PathBuf,
+    store: KeyStore,
+    table: KeyTable,
+    random: Arc<dyn Random>,
+    now: Timestamp,
+}
+
+impl Keyring {
+    /// Joins an opened key store with the key table that lies with the ledger. `now` is the time of the command.
+    pub fn open(
+        project: ProjectName,
+        store: KeyStore,
+        ledger: &Path,
+        random: Arc<dyn Random>,
+        now: Timestamp,
+    ) -> Result<Self, TrustError> {
+        let table = KeyTable::load(ledger)?;
+        Ok(Self { project, ledger: ledger.to_path_buf(), store, table, random, now })
+    }
+
+    /// The key store behind it.
+    pub fn store(&self) -> &KeyStore {
+        &self.store
+    }
+
+    /// Announces the key-encryption key of a new key store.
+    pub fn announce_kek(&mut self, because: &str) -> Result<(), TrustError> {
+        let key = self.kek_reference(self.store.active()?);
+        self.table.announce(&Event::KeyCreate(KeyCreate { key, because: because.to_owned() }))
+    }
+
+    /// A sealer for one column of a run, with a data key of its own. Makes the column's key where there is none, and
+    /// begins a new period where the present one is older than `rotate_days`.
+    pub fn sealer(
+        &mut self,
+        dataset: &DatasetName,
+        column: &ColumnName,
+        run: &RunId,
+        rotate_days: Option<u32>,
+    ) -> Result<(Sealer, ColumnProtectionKey), TrustError> {
+        let scope = KeyScope::Column { dataset: dataset.clone(), column: column.clone() };
+        let key = self.active_key(&scope, SEAL_ALGORITHM, rotate_days)?;
+        let column_key = ColumnKey::new(self.unwrap(&key)?);
+        let writer: WriterId = run.as_str().parse().map_err(crypto)?;
+        let dek = column_key.sealing_dek(&writer, self.random.as_ref()).map_err(crypto)?;
+        let dek_id = dek.id();
+        self.table.deks.push(DekRecord { id: dek_id, key: key.id, writer });
+        let context = ValueContext { project: self.project.clone(), dataset: dataset.clone(), column: column.clone() };
+        let sealer = Sealer::new(dek, &context).map_err(crypto)?;
+        Ok((sealer, protection_key(&key, SEAL_ALGORITHM, Some(dek_id))))
+    }
+
+    /// The tokenizer of a domain; makes the domain's key where there is none.
+    pub fn tokenizer(&mut self, domain: &DomainName) -> Result<(Tokenizer, ColumnProtectionKey), TrustError> {
+        let (domain_key, key) = self.domain_key(domain)?;
+        permit(&key.id.to_string(), TOKEN_ALGORITHM, self.now)?;
+        let tokenizer = domain_key.tokenizer(&self.project, domain).map_err(crypto)?;
+        Ok((tokenizer, protection_key(&key, TOKEN_ALGORITHM, None)))
+    }
+
+    /// The format-preserving cipher of a domain; makes the domain's key where there is none.
+    pub fn digit_cipher(&mut self, domain: &DomainName) -> Result<(DigitCipher, ColumnProtectionKey), TrustError> {
+        let (domain_key, key) = self.domain_key(domain)?;
+        permit(&key.id.to_string(), FPE_ALGORITHM, self.now)?;
+        let cipher = domain_key.fpe(&self.project, domain).map_err(crypto)?;
+        Ok((cipher, protection_key(&key, FPE_ALGORITHM, None)))
+    }
+
+    /// What opens the values that were sealed with a data key. Fails if it is unknown or its key was shredded.
+    pub fn opener(&self, dek: DekId) -> Result<Opener, TrustError> {
+        let unknown = || TrustError::Unknown(dek.to_string());
+        let record = self.table.deks.iter().find(|record| record.id == dek).ok_or_else(unknown)?;
+        let key = self.table.keys.iter().find(|key| key.id == record.key).ok_or_else(unknown)?;
+        let KeyScope::Column { dataset, column } = &key.scope else { return Err(unknown()) };
+        let column_key = ColumnKey::new(self.unwrap(key)?);
+        let opening = column_key.opening_dek(&record.writer, dek).map_err(crypto)?;
+        let context = ValueContext { project: self.project.clone(), dataset: dataset.clone(), column: column.clone() };
+        Opener::new(&opening, &context).map_err(crypto)
+    }
+
+    /// Makes a new key-encryption key and wraps every key under it. No data changes.
+    pub fn rotate_kek(&mut self, because: &str) -> Result<(), TrustError> {
+        let follows = format!("kek-{}", self.store.active()?);
+        // Every key must open before anything changes.
+        for key in self.table.keys.iter().filter(|key| key.wrapped.is_some()) {
+            self.unwrap(key)?;
+        }
+        let version = self.store.add_kek(self.random.as_ref(), self.now)?;
+        let key = self.kek_reference(version);
+        self.table.announce(&Event::KeyRotate(KeyRotate { key, follows, because: because.to_owned() }))?;
+        self.rewrap()?;
+        Ok(())
+    }
+
+    /// Wraps every key that is not under the active key-encryption key anew; says how many.
+    pub fn rewrap(&mut self) -> Result<usize, TrustError> {
+        let active = self.store.active()?;
+        let mut wrapped_sha256 = std::collections::BTreeMap::new();
+        let stale: Vec<usize> = (0..self.table.keys.len())
+            .filter(|index| {
+                self.table.keys.get(*index).is_some_and(|key| key.wrapped.is_some() && key.kek_version != active)
+            })
+            .collect();
+        for index in stale {
+            let Some(key) = self.table.keys.get(index) else { continue };
+            let (material, context) = (self.unwrap(key)?, key.context(&self.project)?);
+            let wrapped =
+                self.store.kek(active)?.wrap(&material, key.id, &context, self.random.as_ref()).map_err(crypto)?;
+            wrapped_sha256.insert(key.id.to_string(), lockgate_crypto::sha256(wrapped.as_bytes()));
+            if let Some(key) = self.table.keys.get_mut(index) {
+                key.wrapped = Some(wrapped);
+                key.kek_version = active;
+            }
+        }
+        let count = wrapped_sha256.len();
+        if count > 0 {
+            self.table.announce(&Event::KeyRewrap(KeyRewrap { kek_version: active, wrapped_sha256 }))?;
+        }
+        Ok(count)
+    }
+
+    /// Begins a new period for a column. Values sealed before stay readable.
+    pub fn rotate_column(
+        &mut self,
+        dataset: &DatasetName,
+        column: &ColumnName,
+        because: &str,
+    ) -> Result<(), TrustError> {
+        let scope = KeyScope::Column { dataset: dataset.clone(), column: column.clone() };
+        match self.find_active(&scope) {
+            Some(key) => self.begin_period(&key, because).map(drop),
+            None => Err(TrustError::Unknown(format!("{dataset}.{column}"))),
+        }
+    }
+
+    /// Destroys a key: everything that it protected can no longer be read.
+    pub fn shred(&mut self, id: &str, because: &str) -> Result<(), TrustError> {
+        let unknown = || TrustError::Unknown(id.to_owned());
+        let key = self.table.keys.iter_mut().find(|key| key.id.to_string() == id).ok_or_else(unknown)?;
+        if key.state == KeyState::Shredded {
+            return Err(TrustError::NotUsable { key: id.to_owned(), reason: "it is shredded already".into() });
+        }
+        key.state = KeyState::Shredded;
+        key.wrapped = None;
+        let event = KeyShred { key: id.to_owned(), scope: key.scope.clone(), because: because.to_owned() };
+        self.table.announce(&Event::KeyShred(event))
+    }
+
+    /// All keys, key-encryption keys first.
+    pub fn status(&self) -> Vec<KeyStatus> {
+        let rule = |algorithm: &str| match assess(algorithm, day(self.now)) {
+            Ok(assessment) => assessment.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let keks = self.store.keks().map(|(version, algorithm, created, state)| KeyStatus {
+            key: format!("kek-{version}"),
+            scope: "kek".into(),
+            period: version,
+            algorithm: algorithm.to_owned(),
+            rule: rule(algorithm),
+            state: match state {
+                KekState::Active => "active",
+                KekState::Retired => "retired",
+                KekState::Disabled => "disabled",
+            }
+            .into(),
+            created,
+            kek_version: version,
+            data_keys: 0,
+        });
+        let keys = self.table.keys.iter().map(|key| KeyStatus {
+            key: key.id.to_string(),
+            scope: written(&key.scope),
+            period: key.period,
+            algorithm: key.algorithm.clone(),
+            rule: rule(&key.algorithm),
+            state: match key.state {
+                KeyState::Active => "active",
+                KeyState::Retired => "retired",
+                KeyState::Shredded => "shredded",
+            }
+            .into(),
+            created: key.created,
+            kek_version: key.kek_version,
+            data_keys: self.table.deks.iter().filter(|dek| dek.key == key.id).count(),
+        });
+        keks.chain(keys).collect()
+    }
+
+    /// Writes the table durably, with the events that the ledger does not have yet, and gives those.
+    pub fn save(&self) -> Result<Vec<Event>, TrustError> {
+        self.table.save(&self.ledger)?;
+        let damaged = |reason| TrustError::Damaged { path: KeyTable::path(&self.ledger), reason };
+        self.table.pending().map_err(damaged)
+    }
+
+    /// The ledger has the events that [`save`](Self::save) gave.
+    pub fn acknowledge(&mut self) -> Result<(), TrustError> {
+        self.table.clear_outbox();
+        self.table.save(&self.ledger)
+    }
+
+    fn kek_reference(&self, version: u32) -> KeyReference {
+        let algorithm = self.store.keks().find(|kek| kek.0 == version).map_or("", |kek| kek.1).to_owned();
+        KeyReference {
+            key: format!("kek-{version}"),
+            scope: KeyScope::Kek,
+            algorithm,
+            kek_version: version,
+            wrapped_sha256: None,
+        }
+    }
+
+    fn domain_key(&mut self, domain: &DomainName) -> Result<(DomainKey, KeyRecord), TrustError> {
+        let scope = KeyScope::Domain { domain: domain.clone() };
+        let key = self.active_key(&scope, TOKEN_ALGORITHM, None)?;
+        Ok((DomainKey::new(self.unwrap(&key)?), key))
+    }
+
+    fn find_active(&self, scope: &KeyScope) -> Option<KeyRecord> {
+        self.table.keys.iter().find(|key| &key.scope == scope && key.state == KeyState::Active).cloned()
+    }
+
+    fn active_key(
+        &mut self,
+        scope: &KeyScope,
+        algorithm: &str,
+        rotate_days: Option<u32>,
+    ) -> Result<KeyRecord, TrustError> {
+        let key = match self.find_active(scope) {
+            None => {
+                let key = self.make_key(scope.clone(), 1 + self.last_period(scope), algorithm)?;
+                let event = KeyCreate { key: key.reference(), because: "first use".into() };
+                self.table.announce(&Event::KeyCreate(event))?;
+                self.table.keys.push(key.clone());
+                key
+            }
+            Some(key) if is_due(&key, rotate_days, self.now) => {
+                self.begin_period(&key, &format!("rotate_days: {}", rotate_days.unwrap_or_default()))?
+            }
+            Some(key) => key,
+        };
+        permit(&key.id.to_string(), &key.algorithm, self.now)?;
+        let kek = self.store.keks().find(|kek| kek.0 == key.kek_version);
+        if let Some((version, algorithm, _, _)) = kek {
+            permit(&format!("kek-{version}"), algorithm, self.now)?;
+        }
+        Ok(key)
+    }
+
+    fn last_period(&self, scope: &KeyScope) -> u32 {
+        self.table.keys.iter().filter(|key| &key.scope == scope).map(|key| key.period).max().unwrap_or(0)
+    }
+
+    fn begin_period(&mut self, present: &KeyRecord, because: &str) -> Result<KeyRecord, TrustError> {
+        let next = self.make_key(present.scope.clone(), present.period + 1, &present.algorithm)?;
+        for key in self.table.keys.iter_mut().filter(|key| key.id == present.id) {
+            key.state = KeyState::Retired;
+        }
+        let event = KeyRotate { key: next.reference(), follows: present.id.to_string(), because: because.to_owned() };
+        self.table.announce(&Event::KeyRotate(event))?;
+        self.table.keys.push(next.clone());
+        Ok(next)
+    }
+
+    fn make_key(&self, scope: KeyScope, period: u32, algorithm: &str) -> Result<KeyRecord, TrustError> {
+        let id = KeyId::generate(self.random.as_ref()).map_err(crypto)?;
+        let material = KeyMaterial::generate(self.random.as_ref()).map_err(crypto)?;
+        let kek_version = self.store.active()?;
+        let mut key = KeyRecord {
+            id,
+            scope,
+            period,
+            algorithm: algorithm.to_owned(),
+            created: self.now,
+            state: KeyState::Active,
+            kek_version,
+            wrapped: None,
+        };
+        let context = key.context(&self.project)?;
+        let wrapped = self.store.kek(kek_version)?.wrap(&material, id, &context, self.random.as_ref());
+        key.wrapped = Some(wrapped.map_err(crypto)?);
+        Ok(key)
+    }
+
+    fn unwrap(&self, key: &KeyRecord) -> Result<KeyMaterial, TrustError> {
+        let not_usable = |reason: &str| TrustError::NotUsable { key: key.id.to_string(), reason: reason.to_owned() };
+        let wrapped = key.wrapped.as_ref().ok_or_else(|| not_usable("it is shredded"))?;
+        let context = key.context(&self.project)?;
+        let kek = self.store.kek(key.kek_version)?;
+        kek.unwrap(wrapped, key.id, &context).map_err(|error| not_usable(&error.to_string()))
+    }
+}
+
+fn protection_key(key: &KeyRecord, algorithm: &str, dek: Option<DekId>) -> ColumnProtectionKey {
+    ColumnProtectionKey {
+        key: key.id.to_string(),
+        dek: dek.map(|dek| dek.to_string()),
+        algorithm: algorithm.to_owned(),
+        kek_version: key.kek_version,
+    }
+}
+
+fn is_due(key: &KeyRecord, rotate_days: Option<u32>, now: Timestamp) -> bool {
+    let hours = |days: u32| -> Span { (i64::from(days) * 24).hours() };
+    rotate_days.and_then(|days| key.created.checked_add(hours(days)).ok()).is_some_and(|due| due <= now)
+}
+
+fn permit(key: &str, algorithm: &str, now: Timestamp) -> Result<(), TrustError> {
+    let forbidden = |reason| TrustError::Forbidden { key: key.to_owned(), algorithm: algorithm.to_owned(), reason };
+    match assess(algorithm, day(now)) {
+        Ok(assessment) if assessment.permits_protecting() => Ok(()),
+        Ok(assessment) => Err(forbidden(assessment.to_string())),
+        Err(error) => Err(forbidden(error.to_string())),
+    }
+}
+
+fn day(now: Timestamp) -> jiff::civil::Date {
+    now.to_zoned_datetime(jiff::tz::TimeZone::UTC).date()
+}
+
+fn written(scope: &KeyScope) -> String {
+    match scope {
+        KeyScope::Kek => "kek".into(),
+        KeyScope::Column { dataset, column } => format!("{dataset}.{column}"),
+        KeyScope::Domain { domain } => format!("domain:{domain}"),
+    }
+}
+
+fn crypto(error: impl std::fmt::Display) -> TrustError {
+    TrustError::Crypto(error.to_string())
+}
