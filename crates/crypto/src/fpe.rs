@@ -93,7 +93,7 @@ pub enum FpeError {
     #[error("a tweak of {0} bytes is longer than the {FPE_TWEAK_BYTES_MAX} allowed")]
     TweakTooLong(usize),
     /// The module refused.
-    #[error("the cryptographic module encrypted nothing: the value was not written; run `lockgate doctor`")]
+    #[error("the cryptographic module encrypted nothing: the value was not written; please report it")]
     Module,
 }
 

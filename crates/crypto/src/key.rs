@@ -25,7 +25,7 @@ pub enum KeyError {
     #[error("a key of {0} bytes was given where 32 are needed: check that the key service unwrapped the right key")]
     Length(usize),
     /// The module refused.
-    #[error("the cryptographic module derived no key: nothing was protected; run `lockgate doctor`")]
+    #[error("the cryptographic module derived no key: nothing was protected; please report it")]
     Module,
 }
 

@@ -26,7 +26,7 @@ pub enum OpenError {
     #[error("a subject of {0} bytes is longer than any that values are sealed for: check the `subject:` column")]
     SubjectTooLong(usize),
     /// The module refused.
-    #[error("the cryptographic module refused the data key: nothing was opened; run `lockgate doctor`")]
+    #[error("the cryptographic module refused the data key: nothing was opened; please report it")]
     Module,
 }
 

@@ -52,7 +52,7 @@ pub enum PassphraseError {
     #[error("the passphrase does not open this file: check the passphrase, or restore the file if it was altered")]
     DoesNotOpen,
     /// The module refused.
-    #[error("the cryptographic module refused: nothing was sealed or opened; run `lockgate doctor`")]
+    #[error("the cryptographic module refused: nothing was sealed or opened; please report it")]
     Module,
 }
 

@@ -52,7 +52,7 @@ pub enum SealError {
     #[error("data key {0} has sealed as much as it may: draw a new one for this writer")]
     KeyUsedUp(DekId),
     /// The module refused.
-    #[error("the cryptographic module sealed nothing: the value was not written; run `lockgate doctor`")]
+    #[error("the cryptographic module sealed nothing: the value was not written; please report it")]
     Module,
 }
 

@@ -15,7 +15,7 @@ pub enum SignatureError {
     #[error("the signature does not verify: the text was altered, or another key signed it")]
     DoesNotVerify,
     /// The module refused.
-    #[error("the cryptographic module signed nothing; run `lockgate doctor`")]
+    #[error("the cryptographic module signed nothing; please report it")]
     Module,
 }
 

@@ -36,7 +36,7 @@ pub enum TokenError {
     #[error("a value of {0} bytes is longer than the {TOKEN_VALUE_BYTES_MAX} tokenized: shorten it or drop the column")]
     ValueTooLong(usize),
     /// The module gave fewer bytes than it must.
-    #[error("the cryptographic module made no token: the value was not written; run `lockgate doctor`")]
+    #[error("the cryptographic module made no token: the value was not written; please report it")]
     Module,
 }
 

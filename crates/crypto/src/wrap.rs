@@ -76,7 +76,7 @@ pub enum WrapError {
         place: String,
     },
     /// The module refused.
-    #[error("the cryptographic module refused to wrap a key: nothing was written; run `lockgate doctor`")]
+    #[error("the cryptographic module refused to wrap a key: nothing was written; please report it")]
     Module,
 }
 

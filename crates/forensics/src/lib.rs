@@ -1,1 +1,13 @@
+//! What the ledger proves, read back: where a row came from, and whether the evidence is whole.
+//!
+//! Reads the ledger and its attachments, the ids of rows, and digests of files; never a value of the data.
+#![forbid(unsafe_code)]
 
+mod commits;
+mod evidence_check;
+mod key_check;
+mod trace;
+mod verify;
+
+pub use trace::{Selection, SourceRecord, SourceState, Stage, StageColumn, Trace, TracedRow, trace};
+pub use verify::{VerifyOutcome, VerifyRequest, verify};

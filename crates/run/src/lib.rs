@@ -26,7 +26,7 @@ mod workspace;
 
 pub use execute::MaxQuarantined;
 pub use journal::{Journal, LedgerPosition};
-pub use outcome::{InputOutcome, QuarantinedRow, RunOutcome, RunStatus};
+pub use outcome::{ColumnOutcome, InputOutcome, QuarantinedRow, RunOutcome, RunStatus};
 pub use pipeline::{RunRequest, run};
 pub use quarantine::QUARANTINE_DIR;
 pub use reading::Progress;

@@ -93,6 +93,9 @@ pub struct RunOutcome {
     /// The store that they lie in.
     #[serde(skip)]
     pub store: StoreName,
+    /// The id of the first row that was written, for tracing it.
+    #[serde(skip)]
+    pub first_row: i64,
     /// The records set aside.
     #[serde(skip)]
     pub quarantined: Vec<QuarantinedRow>,

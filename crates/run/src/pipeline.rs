@@ -12,7 +12,7 @@ use lockgate_evidence::{
     RunIntent, attachment,
 };
 use lockgate_ledger::Attachment;
-use lockgate_model::{ColumnName, Failure, FailureKind, Protection, RunId, Sha256Digest, StoreName};
+use lockgate_model::{ColumnName, Failure, FailureKind, Protection, RowId, RunId, Sha256Digest, StoreName};
 use lockgate_plan::{Governed, Plan, Protector};
 use lockgate_project::{Dataset, Pipeline, Project, StoreLocation, WriteMode, bind_params};
 use tokio::runtime::Handle;
@@ -344,6 +344,7 @@ impl Attempt<'_> {
             elapsed_s: started.elapsed().as_secs_f64(),
             dataset: self.record.sink.dataset.clone(),
             store: self.record.sink.store.clone(),
+            first_row: commit.map_or(0, |commit| RowId::new(commit.commit, 0).map_or(0, RowId::to_i64)),
             quarantined: self.quarantined,
             recovered,
         }

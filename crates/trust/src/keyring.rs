@@ -38,6 +38,8 @@ pub struct KeyStatus {
     pub algorithm: String,
     /// What the rule table says of it today.
     pub rule: String,
+    /// Whether the rule table forbids it to protect data.
+    pub forbidden: bool,
     /// `active`, `retired`, `disabled` or `shredded`.
     pub state: String,
     /// When it was made.
@@ -202,15 +204,16 @@ impl Keyring {
     /// All keys, key-encryption keys first.
     pub fn status(&self) -> Vec<KeyStatus> {
         let rule = |algorithm: &str| match assess(algorithm, day(self.now)) {
-            Ok(assessment) => assessment.to_string(),
-            Err(error) => error.to_string(),
+            Ok(assessment) => (assessment.to_string(), !assessment.permits_protecting()),
+            Err(error) => (error.to_string(), true),
         };
         let keks = self.store.keks().map(|(version, algorithm, created, state)| KeyStatus {
             key: format!("kek-{version}"),
             scope: "kek".into(),
             period: version,
             algorithm: algorithm.to_owned(),
-            rule: rule(algorithm),
+            rule: rule(algorithm).0,
+            forbidden: rule(algorithm).1,
             state: match state {
                 KekState::Active => "active",
                 KekState::Retired => "retired",
@@ -226,7 +229,8 @@ impl Keyring {
             scope: written(&key.scope),
             period: key.period,
             algorithm: key.algorithm.clone(),
-            rule: rule(&key.algorithm),
+            rule: rule(&key.algorithm).0,
+            forbidden: rule(&key.algorithm).1,
             state: match key.state {
                 KeyState::Active => "active",
                 KeyState::Retired => "retired",

@@ -1,0 +1,121 @@
+//! The commits that a ledger tells of, with the objects that describe each.
+
+use std::collections::BTreeMap;
+
+use lockgate_evidence::{
+    Document, Event, KeysUsed, LineIndex, Manifest, PlanRecord, ProvenanceSegment, RunCommit, attachment,
+};
+use lockgate_ledger::{Attachment, Checkpoint, LedgerReader, LedgerStore, TILE_WIDTH, VerifierKey};
+use lockgate_model::{DatasetName, Failure, FailureKind, InputOrdinal};
+use lockgate_project::Project;
+use lockgate_trust::VERIFIER_KEY_FILE;
+use tokio::runtime::Handle;
+
+/// One commit and everything that is known of it.
+pub(crate) struct Commit {
+    pub(crate) run: RunCommit,
+    pub(crate) manifest: Manifest,
+    pub(crate) plan: PlanRecord,
+    pub(crate) keys: KeysUsed,
+    pub(crate) provenance: ProvenanceSegment,
+    pub(crate) lines: LineIndex,
+}
+
+/// The commits of a project, found in its ledger and opened when they are asked for.
+pub(crate) struct Commits {
+    runtime: Handle,
+    store: LedgerStore,
+    named: BTreeMap<(DatasetName, InputOrdinal), (RunCommit, Vec<Attachment>)>,
+    opened: BTreeMap<(DatasetName, InputOrdinal), std::rc::Rc<Commit>>,
+}
+
+impl Commits {
+    /// Finds the commits in a project's ledger.
+    pub(crate) fn find(project: &Project, runtime: &Handle) -> Result<Self, Failure> {
+        let key = verifier_key(project)?;
+        if !project.ledger.at.join("checkpoint").exists() {
+            let message = format!("there is no ledger at {}", project.ledger.at.display());
+            return Err(Failure::new(FailureKind::Failed, message).with_help("run a pipeline first"));
+        }
+        let store = LedgerStore::local(&project.ledger.at)?;
+        let reader = runtime.block_on(LedgerReader::open(store.clone(), key))?;
+        let mut named = BTreeMap::new();
+        for bundle in 0..reader.checkpoint().size.div_ceil(TILE_WIDTH) {
+            for entry in runtime.block_on(reader.entries(bundle))? {
+                if let Some(event) = Event::from_body(entry.kind.as_str(), &entry.body)
+                    && let Event::RunCommit(run) = event.map_err(damaged)?
+                {
+                    named.insert((run.dataset.clone(), run.commit), (run, entry.attachments));
+                }
+            }
+        }
+        Ok(Self { runtime: runtime.clone(), store, named, opened: BTreeMap::new() })
+    }
+
+    /// The commit of that number of a dataset.
+    pub(crate) fn open(
+        &mut self,
+        dataset: &DatasetName,
+        ordinal: InputOrdinal,
+    ) -> Result<std::rc::Rc<Commit>, Failure> {
+        let at = (dataset.clone(), ordinal);
+        if let Some(commit) = self.opened.get(&at) {
+            return Ok(commit.clone());
+        }
+        let (run, attachments) = self.named.get(&at).ok_or_else(|| {
+            let message =
+                format!("the ledger tells of no commit {} of `{dataset}`, and a row says it is of it", ordinal.get());
+            Failure::new(FailureKind::Tampered, message)
+                .with_help("the table was not written by this project's runs, or the ledger was replaced")
+        })?;
+        let commit = std::rc::Rc::new(open_commit(&self.runtime, &self.store, run, attachments)?);
+        self.opened.insert(at, commit.clone());
+        Ok(commit)
+    }
+}
+
+/// Opens everything that an entry attaches to a commit.
+pub(crate) fn open_commit(
+    runtime: &Handle,
+    store: &LedgerStore,
+    run: &RunCommit,
+    attachments: &[Attachment],
+) -> Result<Commit, Failure> {
+    let content = |name: &str| {
+        let named = attachments.iter().find(|attachment| attachment.name == name);
+        let named = named.ok_or_else(|| damaged(format!("run {} has no {name}", run.run)))?;
+        runtime.block_on(store.attachment(named)).map_err(Failure::from)
+    };
+    Ok(Commit {
+        run: run.clone(),
+        manifest: Manifest::from_bytes(&content(attachment::MANIFEST)?).map_err(damaged)?,
+        plan: PlanRecord::from_bytes(&content(attachment::PLAN)?).map_err(damaged)?,
+        keys: KeysUsed::from_bytes(&content(attachment::KEYS)?).map_err(damaged)?,
+        provenance: ProvenanceSegment::from_bytes(content(attachment::PROVENANCE)?).map_err(damaged)?,
+        lines: LineIndex::from_bytes(content(attachment::LINES)?).map_err(damaged)?,
+    })
+}
+
+/// The key that the project's ledger is verified with, as it lies with the keys.
+pub(crate) fn verifier_key(project: &Project) -> Result<VerifierKey, Failure> {
+    let path = project.keys.default.path.join(VERIFIER_KEY_FILE);
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Failure::new(
+            FailureKind::Unreachable,
+            format!("the ledger's verifier key {} cannot be read: {error}", path.display()),
+        )
+        .with_help("run a pipeline first, or say `verify --public-key KEY`")
+    })?;
+    let key: VerifierKey =
+        text.parse().map_err(|error| Failure::new(FailureKind::Invalid, format!("{}: {error}", path.display())))?;
+    if key.name() == Checkpoint::origin_of(&project.name) {
+        return Ok(key);
+    }
+    let message = format!("{} is the key of `{}`, not of this project", path.display(), key.name());
+    Err(Failure::new(FailureKind::Invalid, message).with_help("check `project:` and `keys:` in lockgate.yaml"))
+}
+
+pub(crate) fn damaged(what: impl std::fmt::Display) -> Failure {
+    Failure::new(FailureKind::Tampered, what.to_string())
+        .with_help("`lockgate verify` names the first thing that is wrong")
+}

@@ -1,0 +1,91 @@
+//! The entries of a ledger must tell one story: every commit after its intent, every count as its objects count.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockgate_evidence::{Event, RunCommit};
+use lockgate_ledger::{Attachment, Entry};
+use lockgate_model::{DatasetName, InputOrdinal, RunId};
+
+use crate::commits::Commit;
+
+/// The story so far.
+#[derive(Default)]
+pub(crate) struct Story {
+    intended: BTreeSet<RunId>,
+    ended: BTreeSet<RunId>,
+    last_commit: BTreeMap<DatasetName, InputOrdinal>,
+    pub(crate) commits: Vec<(u64, RunCommit, Vec<Attachment>)>,
+    pub(crate) key_events: Vec<(u64, Event)>,
+}
+
+impl Story {
+    /// Takes the next entry; says what contradicts the story so far.
+    pub(crate) fn take(&mut self, index: u64, entry: &Entry) -> Result<(), String> {
+        let event = match Event::from_body(entry.kind.as_str(), &entry.body) {
+            Some(event) => event.map_err(|error| format!("its body is not that of its kind: {error}"))?,
+            None => return Err("it is of a kind without a body".into()),
+        };
+        match event {
+            Event::ProjectCreate(_) if index == 0 => Ok(()),
+            Event::ProjectCreate(_) => Err("a ledger begins once".into()),
+            _ if index == 0 => Err("a ledger begins with its project".into()),
+            Event::RunIntent(intent) => match self.intended.insert(intent.run) {
+                true => Ok(()),
+                false => Err("a run intends once".into()),
+            },
+            Event::RunAbort(abort) => self.end(&abort.run),
+            Event::RunCommit(commit) => {
+                self.end(&commit.run)?;
+                let last = self.last_commit.insert(commit.dataset.clone(), commit.commit);
+                if last.is_some_and(|last| last >= commit.commit) {
+                    return Err(format!(
+                        "commit {} of `{}` does not follow the one before",
+                        commit.commit.get(),
+                        commit.dataset
+                    ));
+                }
+                self.commits.push((index, commit, entry.attachments.clone()));
+                Ok(())
+            }
+            Event::DatasetVersion(version) => match self.commits.last() {
+                Some((_, commit, _)) if commit.run == version.run && commit.commit == version.commit => Ok(()),
+                _ => Err("a dataset's version follows the commit that made it".into()),
+            },
+            event @ (Event::KeyCreate(_) | Event::KeyRotate(_) | Event::KeyRewrap(_) | Event::KeyShred(_)) => {
+                self.key_events.push((index, event));
+                Ok(())
+            }
+        }
+    }
+
+    fn end(&mut self, run: &RunId) -> Result<(), String> {
+        if !self.intended.contains(run) {
+            return Err(format!("run {run} ends without having been intended"));
+        }
+        if !self.ended.insert(run.clone()) {
+            return Err(format!("run {run} ends twice"));
+        }
+        Ok(())
+    }
+}
+
+/// The counts of a commit must be those of its objects.
+pub(crate) fn check_counts(commit: &Commit) -> Result<(), String> {
+    let sum = |count: fn(&lockgate_evidence::Input) -> u64| commit.manifest.inputs.iter().map(count).sum::<u64>();
+    let counts = [
+        ("rows_written", commit.run.rows_written, commit.provenance.rows()),
+        ("rows_read", commit.run.rows_read, sum(|input| input.rows.unwrap_or(0))),
+        ("rows_quarantined", commit.run.rows_quarantined, sum(|input| input.rows_quarantined.unwrap_or(0))),
+        ("bytes_read", commit.run.bytes_read, sum(|input| input.bytes)),
+    ];
+    for (name, told, counted) in counts {
+        if told != counted {
+            return Err(format!("its {name} is {told}, and its objects count {counted}"));
+        }
+    }
+    let keyed = commit.plan.columns.iter().filter(|c| c.protection.as_ref().is_some_and(|p| p.is_keyed()));
+    match keyed.into_iter().find(|column| !commit.keys.columns.contains_key(&column.name)) {
+        Some(column) => Err(format!("no key is named for the protected column `{}`", column.name)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,240 @@
+//! From rows of a table to the records they were made from: file, digest, row and line, and what was done on the way.
+//!
+//! ```text
+//! analytics.customers  lockgate_rid = commit 2, row 711
+//!   └─ ledger: run.commit of commit 2 ─► provenance: input 0, row 714 ─► manifest: eu.csv, sha256 … ─► lines: line 723
+//!        └─ an input that is itself a commit of a table is followed in the same way
+//! ```
+
+use std::collections::BTreeMap;
+
+use lockgate_connect::{LocalStore, PathTemplate, SqliteTable};
+use lockgate_evidence::Input;
+use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, Form, RowId, RunId, Sha256Digest, StoreName};
+use lockgate_project::{Project, StoreLocation};
+use serde::Serialize;
+use tokio::runtime::Handle;
+
+use crate::commits::{Commit, Commits, damaged};
+
+/// How many tables a row is followed through.
+const STAGES_MAX: usize = 64;
+
+/// Which rows to trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// Those for which an SQL expression over the table's columns holds.
+    Where(String),
+    /// The one with this id.
+    Row(RowId),
+}
+
+/// Whether a source file is still what was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceState {
+    /// Its digest is the recorded one.
+    Unchanged,
+    /// It is there, with another content.
+    Changed,
+    /// It is not there, or cannot be read.
+    Gone,
+}
+
+/// A record that a row was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceRecord {
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// The store.
+    pub store: StoreName,
+    /// The file's path within it.
+    pub path: String,
+    /// The digest of the file as it was read.
+    pub sha256: Sha256Digest,
+    /// The zero-based record in it.
+    pub row: u64,
+    /// The one-based line on which the record begins.
+    pub line: Option<u64>,
+    /// Whether the file is still that one.
+    pub state: SourceState,
+}
+
+/// A column at a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StageColumn {
+    /// Its name.
+    pub name: ColumnName,
+    /// The form of its values.
+    pub protection: Form,
+    /// The id of the key, where one was used at this stage.
+    pub key: Option<String>,
+}
+
+/// A place that the row went through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// The dataset, and the pipeline that wrote it.
+    pub stage: String,
+    /// Its columns.
+    pub columns: Vec<StageColumn>,
+}
+
+/// One row with its origin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TracedRow {
+    /// Its `lockgate_rid`.
+    pub row: i64,
+    /// The run that wrote it.
+    pub run: RunId,
+    /// What it was made from.
+    pub sources: Vec<SourceRecord>,
+    /// Where it went through, first to last.
+    pub stages: Vec<Stage>,
+}
+
+/// Rows with their origins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trace {
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// Its rows, by id.
+    pub rows: Vec<TracedRow>,
+}
+
+/// Traces rows of a dataset that a pipeline wrote.
+pub fn trace(
+    project: &Project,
+    dataset: &DatasetName,
+    selection: &Selection,
+    runtime: &Handle,
+) -> Result<Trace, Failure> {
+    let rows = select(project, dataset, selection)?;
+    let mut tracer = Tracer { project, commits: Commits::find(project, runtime)?, states: BTreeMap::new() };
+    let rows = rows.into_iter().map(|row| tracer.row(dataset, row)).collect::<Result<_, _>>()?;
+    Ok(Trace { dataset: dataset.clone(), rows })
+}
+
+fn select(project: &Project, dataset: &DatasetName, selection: &Selection) -> Result<Vec<RowId>, Failure> {
+    let Some(producer) = project.producer(dataset) else {
+        let written: Vec<_> = project.pipelines.values().map(|p| p.into.dataset.value.as_str()).collect();
+        let near = lockgate_project::nearest(dataset.as_str(), written.iter().copied());
+        let help = near.map_or_else(
+            || format!("pipelines write {}", written.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        return Err(Failure::new(FailureKind::Invalid, format!("no pipeline writes `{dataset}`")).with_help(help));
+    };
+    let store = &producer.into.store.value;
+    let Some(StoreLocation::Sqlite(database)) = project.stores.get(store).map(|store| &store.location) else {
+        return Err(Failure::new(FailureKind::Bug, format!("store `{store}` is no database")));
+    };
+    let failed = |error: lockgate_connect::SinkError| {
+        let kind = match error.fault() {
+            lockgate_connect::Fault::Configuration => FailureKind::Invalid,
+            lockgate_connect::Fault::Data | lockgate_connect::Fault::Full => FailureKind::Failed,
+            lockgate_connect::Fault::Unreachable => FailureKind::Unreachable,
+            lockgate_connect::Fault::Defect => FailureKind::Bug,
+        };
+        Failure::new(kind, format!("store `{store}`: {error}"))
+            .with_help(format!("`lockgate run {}` writes the table", producer.name.value))
+    };
+    let mut table = SqliteTable::open(database, dataset).map_err(failed)?;
+    match selection {
+        Selection::Where(condition) => table.select_row_ids(Some(condition)).map_err(failed),
+        Selection::Row(row) => {
+            let condition = format!("\"{}\" = {}", lockgate_connect::ROW_ID_COLUMN, row.to_i64());
+            table.select_row_ids(Some(&condition)).map_err(failed)
+        }
+    }
+}
+
+struct Tracer<'a> {
+    project: &'a Project,
+    commits: Commits,
+    states: BTreeMap<(StoreName, String, Sha256Digest), SourceState>,
+}
+
+impl Tracer<'_> {
+    fn row(&mut self, dataset: &DatasetName, row: RowId) -> Result<TracedRow, Failure> {
+        let first = self.commits.open(dataset, row.input())?;
+        let run = first.run.run.clone();
+        let mut stages = Vec::new();
+        let (mut at, mut commit) = (row, first);
+        for _ in 0..STAGES_MAX {
+            stages.push(written_stage(&commit));
+            let source = commit.provenance.source(at.row()).ok_or_else(|| {
+                damaged(format!("row {at} of `{}` is beyond the rows that its run wrote", commit.run.dataset))
+            })?;
+            let input = commit.manifest.input(source.input).cloned();
+            let input =
+                input.ok_or_else(|| damaged(format!("run {} has no input {}", commit.run.run, source.input.get())))?;
+            let source_row = RowId::new(source.input, source.row).map_err(damaged)?;
+            match input.commit {
+                Some(upstream) => {
+                    at = RowId::new(upstream, source.row).map_err(damaged)?;
+                    commit = self.commits.open(&input.dataset, upstream)?;
+                }
+                None => {
+                    let line = commit.lines.line(source_row);
+                    stages.push(landing_stage(&commit, &input.dataset));
+                    stages.reverse();
+                    let sources = vec![self.source(input, source.row, line)];
+                    return Ok(TracedRow { row: row.to_i64(), run, sources, stages });
+                }
+            }
+        }
+        Err(damaged(format!("row {row} of `{dataset}` leads through more than {STAGES_MAX} tables")))
+    }
+
+    fn source(&mut self, input: Input, row: u64, line: Option<u64>) -> SourceRecord {
+        let at = (input.store.clone(), input.path.clone(), input.sha256);
+        let state = match self.states.get(&at) {
+            Some(state) => *state,
+            None => {
+                let state = self.state_of(&input);
+                self.states.insert(at, state);
+                state
+            }
+        };
+        let Input { dataset, store, path, sha256, .. } = input;
+        SourceRecord { dataset, store, path, sha256, row, line, state }
+    }
+
+    fn state_of(&self, input: &Input) -> SourceState {
+        let digest = || {
+            let Some(StoreLocation::Files(root)) = self.project.stores.get(&input.store).map(|store| &store.location)
+            else {
+                return None;
+            };
+            let store = LocalStore::new(root).ok()?;
+            let pattern = input.path.parse::<PathTemplate>().ok()?.bind(&BTreeMap::new()).ok()?;
+            let file = store.list(&pattern).ok()?.into_iter().find(|file| file.path == input.path)?;
+            store.digest(&file).ok()
+        };
+        match digest() {
+            Some(digest) if digest == input.sha256 => SourceState::Unchanged,
+            Some(_) => SourceState::Changed,
+            None => SourceState::Gone,
+        }
+    }
+}
+
+fn written_stage(commit: &Commit) -> Stage {
+    let columns = commit.plan.columns.iter().map(|column| StageColumn {
+        name: column.name.clone(),
+        protection: column.form,
+        key: commit.keys.columns.get(&column.name).map(|key| key.key.clone()),
+    });
+    Stage { stage: format!("{} (pipeline {})", commit.run.dataset, commit.run.pipeline), columns: columns.collect() }
+}
+
+fn landing_stage(commit: &Commit, dataset: &DatasetName) -> Stage {
+    let columns = commit.plan.sources.get(dataset).into_iter().flatten();
+    let column = |(name, column): (&ColumnName, &lockgate_evidence::SourceColumnRecord)| StageColumn {
+        name: name.clone(),
+        protection: column.form,
+        key: None,
+    };
+    Stage { stage: format!("{dataset} (files)"), columns: columns.map(column).collect() }
+}

@@ -1,0 +1,184 @@
+//! The command line, and nothing that it does.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs data pipelines so that their owner can prove, later and to a stranger, who saw which rows and how each value was
+/// protected at every stage.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lockgate",
+    version,
+    after_help = "Exit codes: 0 done; 1 the work failed or a check found something; 2 usage or configuration; 3 refused by \
+                  classification, protection or a key rule; 4 something is unreachable; 5 evidence does not verify.\n\n\
+                  A first run:  lockgate init demo && lockgate run daily_customers --project demo"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// The project's folder [default: the nearest parent with lockgate.yaml]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) project: Option<PathBuf>,
+}
+
+/// How a command writes what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// How `check` writes what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For code review: SARIF 2.1.0
+    Sarif,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a project that runs
+    #[command(after_help = "Example:  lockgate init demo")]
+    Init {
+        /// Where to write it; made if it is not there
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Check a project without running anything: files, types, classification, protections, key rules
+    #[command(after_help = "Example:  lockgate check --format sarif > lockgate.sarif")]
+    Check {
+        /// How to write the findings
+        #[arg(long, default_value = "text")]
+        format: CheckFormat,
+    },
+    /// Show a pipeline's governed plan: what is done to each column, and why
+    #[command(after_help = "Example:  lockgate explain daily_customers")]
+    Explain {
+        /// The pipeline
+        pipeline: String,
+        /// How to write it
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
+    /// Run a pipeline; safe to repeat and to kill
+    #[command(after_help = "Example:  lockgate run daily_customers --param date=2026-11-01")]
+    Run(RunArgs),
+    /// Trace rows of a table to the files, rows and lines they were made from
+    #[command(after_help = "Example:  lockgate trace analytics.customers --where \"id = 4711\"")]
+    Trace(TraceArgs),
+    /// Verify a ledger: recompute all of it and name the first thing that is wrong
+    #[command(
+        after_help = "Example:  lockgate verify\n          lockgate verify ./copy-of-ledger --public-key ledger.vkey --against kept.checkpoint"
+    )]
+    Verify(VerifyArgs),
+    /// Show and change the project's keys
+    #[command(subcommand, after_help = "Example:  lockgate keys list")]
+    Keys(KeysCommand),
+    /// Print the JSON Schemas of a project's files
+    #[command(after_help = "Example:  lockgate schema --output schemas")]
+    Schema {
+        /// Write one file for each schema into this folder
+        #[arg(long, short, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:  lockgate completions bash > /etc/bash_completion.d/lockgate")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The pipeline
+    pub(crate) pipeline: String,
+    /// A parameter, such as date=2026-11-01
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
+    /// Write nothing if more records than this cannot be read: a number, or a percentage
+    #[arg(long, value_name = "N|P%", default_value = "1%")]
+    pub(crate) max_quarantined: lockgate_run::MaxQuarantined,
+    /// How to write the outcome
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    /// The dataset, as a pipeline writes it
+    pub(crate) dataset: String,
+    /// An SQL expression over the table's columns
+    #[arg(long = "where", value_name = "SQL", required_unless_present = "row", conflicts_with = "row")]
+    pub(crate) condition: Option<String>,
+    /// A row's lockgate_rid
+    #[arg(long, value_name = "ID")]
+    pub(crate) row: Option<i64>,
+    /// How to write it
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The ledger's folder [default: the project's]
+    pub(crate) ledger: Option<PathBuf>,
+    /// The key that it is signed with, or a file that holds it [default: the project's]
+    #[arg(long, value_name = "KEY|FILE")]
+    pub(crate) public_key: Option<String>,
+    /// A checkpoint that you kept from before; the ledger must continue it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Vec<PathBuf>,
+    /// How to write the outcome
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// List the keys
+    List {
+        /// How to write them
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
+    /// Say what needs attention: rules, states, keys that are not under the newest key-encryption key
+    Status {
+        /// How to write it
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
+    /// Rotate the key-encryption key, or begin a new period for one column's key
+    #[command(
+        after_help = "Example:  lockgate keys rotate kek\n          lockgate keys rotate analytics.customers.name --because \"left the company\""
+    )]
+    Rotate {
+        /// `kek`, or DATASET.COLUMN
+        key: String,
+        /// Why, for the ledger
+        #[arg(long, default_value = "asked for")]
+        because: String,
+    },
+    /// Wrap every key under the newest key-encryption key
+    Rewrap,
+    /// Destroy a key: what it protected can never be read again
+    #[command(after_help = "Example:  lockgate keys shred 4f1c… --because \"retention period over\"")]
+    Shred {
+        /// The key's id, as `keys list` shows it
+        key: String,
+        /// Why, for the ledger
+        #[arg(long)]
+        because: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}

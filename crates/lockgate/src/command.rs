@@ -1,0 +1,31 @@
+//! One file for each command; each gives its exit code, or the failure that decides it.
+
+mod check;
+mod completions;
+mod explain;
+mod init;
+mod keys;
+mod run;
+mod schema;
+mod trace;
+mod verify;
+
+use lockgate_model::Failure;
+
+use crate::cli::{Cli, Command};
+
+/// Carries out a command.
+pub(crate) fn dispatch(cli: Cli) -> Result<u8, Failure> {
+    let project = cli.project.as_deref();
+    match cli.command {
+        Command::Init { dir } => init::init(&dir),
+        Command::Check { format } => check::check(project, format),
+        Command::Explain { pipeline, format } => explain::explain(project, &pipeline, format),
+        Command::Run(args) => run::run(project, &args),
+        Command::Trace(args) => trace::trace(project, &args),
+        Command::Verify(args) => verify::verify(project, &args),
+        Command::Keys(command) => keys::keys(project, command),
+        Command::Schema { output } => schema::schema(output.as_deref()),
+        Command::Completions { shell } => completions::completions(shell),
+    }
+}

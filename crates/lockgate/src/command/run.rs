@@ -1,0 +1,122 @@
+//! `run`: runs a pipeline and says what became of every row and column.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use lockgate_model::{Failure, FailureKind};
+use lockgate_project::Project;
+use lockgate_run::{QUARANTINE_DIR, RunOutcome, RunRequest, RunStatus};
+
+use crate::cli::{Format, RunArgs};
+use crate::output::thousands;
+use crate::progress::Bar;
+use crate::{context, output};
+
+/// How many records that were set aside are listed.
+const LISTED_MAX: usize = 20;
+
+pub(crate) fn run(dir: Option<&Path>, args: &RunArgs) -> Result<u8, Failure> {
+    let project = context::load(dir)?;
+    let (pipeline, plan) = context::pipeline(&project, &args.pipeline)?;
+    let runtime = context::runtime()?;
+    let bar = Arc::new(Bar::new());
+    let announced = Arc::clone(&bar);
+    let request = RunRequest {
+        project: &project,
+        pipeline,
+        plan: &plan,
+        params: parse_params(&args.params)?,
+        max_quarantined: args.max_quarantined,
+        progress: Arc::clone(&bar) as Arc<dyn lockgate_run::Progress>,
+        announce: &move |bytes| announced.announce(bytes),
+        random: context::random(),
+        now: context::now(),
+    };
+    let outcome = lockgate_run::run(&request, runtime.handle());
+    bar.clear();
+    let outcome = outcome?;
+    if let Some(recovered) = &outcome.recovered {
+        output::note(recovered);
+    }
+    match args.format {
+        Format::Json => output::print_json(&outcome)?,
+        Format::Text => output::print(&text(&project, &outcome))?,
+    }
+    Ok(0)
+}
+
+fn parse_params(params: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let parse = |param: &String| match param.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(Failure::new(FailureKind::Invalid, format!("`{param}` is no parameter"))
+            .with_help("write `--param NAME=VALUE`")),
+    };
+    params.iter().map(parse).collect()
+}
+
+fn text(project: &Project, outcome: &RunOutcome) -> String {
+    let mut text = match (&outcome.run, outcome.status) {
+        (Some(run), RunStatus::Committed) => format!("run {run} of {}: committed\n\n", outcome.pipeline),
+        _ => format!(
+            "{}: nothing new; every input is in {} already, and nothing was changed\n\n",
+            outcome.pipeline, outcome.dataset
+        ),
+    };
+    if outcome.status == RunStatus::Committed {
+        text.push_str(&counts(project, outcome));
+        text.push_str(&columns(outcome));
+    }
+    let ledger = &outcome.ledger;
+    text.push_str(&format!(
+        "ledger      {} with {} entries, root {}\n",
+        ledger.origin,
+        thousands(ledger.size),
+        ledger.root
+    ));
+    text.push_str(&next(project, outcome));
+    text
+}
+
+fn counts(project: &Project, outcome: &RunOutcome) -> String {
+    let files = outcome.inputs.len();
+    let mut text = format!(
+        "read        {} records, {} bytes, from {files} {}\nwritten     {} rows into {} in store {}\nset aside   {} records\n",
+        thousands(outcome.rows_read),
+        thousands(outcome.bytes_read),
+        if files == 1 { "input" } else { "inputs" },
+        thousands(outcome.rows_written),
+        outcome.dataset,
+        outcome.store,
+        thousands(outcome.rows_quarantined),
+    );
+    for row in outcome.quarantined.iter().take(LISTED_MAX) {
+        text.push_str(&format!("            {}:{}: {}\n", row.path, row.line, row.reason));
+    }
+    if outcome.quarantined.len() > LISTED_MAX {
+        text.push_str(&format!("            and {} more\n", outcome.quarantined.len() - LISTED_MAX));
+    }
+    if let (Some(run), false) = (&outcome.run, outcome.quarantined.is_empty()) {
+        let file = project.ledger.at.join(QUARANTINE_DIR).join(format!("{run}.jsonl"));
+        text.push_str(&format!("            kept whole and sealed in {}\n", file.display()));
+    }
+    text
+}
+
+fn columns(outcome: &RunOutcome) -> String {
+    let row = |column: &lockgate_run::ColumnOutcome| {
+        vec![column.name.to_string(), column.done.clone(), column.level.clone(), column.because.clone()]
+    };
+    format!("\n{}\n", output::table(&outcome.columns.iter().map(row).collect::<Vec<_>>(), 2))
+}
+
+fn next(project: &Project, outcome: &RunOutcome) -> String {
+    let at = project.root.display();
+    match outcome.status {
+        RunStatus::Committed => format!(
+            "next        lockgate trace {} --row {} --project {at}\n            lockgate verify --project {at}\n",
+            outcome.dataset, outcome.first_row
+        ),
+        RunStatus::NothingNew => format!("next        lockgate verify --project {at}\n"),
+    }
+}

@@ -1,0 +1,72 @@
+//! `trace`: where rows came from.
+
+use std::path::Path;
+
+use lockgate_forensics::{Selection, SourceState, Trace, TracedRow};
+use lockgate_model::{DatasetName, Failure, FailureKind, RowId};
+
+use crate::cli::{Format, TraceArgs};
+use crate::{context, output};
+
+pub(crate) fn trace(dir: Option<&Path>, args: &TraceArgs) -> Result<u8, Failure> {
+    let project = context::load(dir)?;
+    let invalid = |message: String| Failure::new(FailureKind::Invalid, message);
+    let dataset: DatasetName = args.dataset.parse().map_err(|error| invalid(format!("{error}")))?;
+    let selection = match (&args.condition, args.row) {
+        (Some(condition), _) => Selection::Where(condition.clone()),
+        (None, Some(row)) => Selection::Row(RowId::from_i64(row).map_err(|error| invalid(error.to_string()))?),
+        (None, None) => return Err(invalid("say which rows, with `--where SQL` or `--row ID`".into())),
+    };
+    let runtime = context::runtime()?;
+    let trace = lockgate_forensics::trace(&project, &dataset, &selection, runtime.handle())?;
+    match args.format {
+        Format::Json => output::print_json(&trace)?,
+        Format::Text => output::print(&text(&trace))?,
+    }
+    if trace.rows.is_empty() {
+        return Err(Failure::new(FailureKind::Failed, format!("no row of `{dataset}` is selected")).with_help(
+            "values that are sealed or tokenized do not compare with clear ones; select by a clear column",
+        ));
+    }
+    let changed = trace.rows.iter().flat_map(|row| &row.sources).find(|source| source.state == SourceState::Changed);
+    match changed {
+        None => Ok(0),
+        Some(source) => Err(Failure::new(
+            FailureKind::Failed,
+            format!(
+                "`{}` in store `{}` is not what was read: its SHA-256 is another one now",
+                source.path, source.store
+            ),
+        )
+        .with_help("the trace above holds for the file as it was; find that one by its SHA-256")),
+    }
+}
+
+fn text(trace: &Trace) -> String {
+    trace.rows.iter().map(|row| row_text(trace, row)).collect::<Vec<_>>().join("\n")
+}
+
+fn row_text(trace: &Trace, row: &TracedRow) -> String {
+    let mut text = format!("{} row {}, written by run {}\n", trace.dataset, row.row, row.run);
+    for source in &row.sources {
+        let line = source.line.map_or_else(|| "an unknown line".to_owned(), |line| format!("line {line}"));
+        let state = match source.state {
+            SourceState::Unchanged => "the file is still there, unchanged",
+            SourceState::Changed => "THE FILE HAS CHANGED SINCE",
+            SourceState::Gone => "the file is no longer there",
+        };
+        text.push_str(&format!(
+            "  made from   {} in store {}, {line} (record {})\n              of dataset {}, SHA-256 {}\n              {state}\n",
+            source.path, source.store, source.row, source.dataset, source.sha256
+        ));
+    }
+    for stage in &row.stages {
+        text.push_str(&format!("  stage       {}\n", stage.stage));
+        let cells = |column: &lockgate_forensics::StageColumn| {
+            let key = column.key.as_ref().map_or_else(String::new, |key| format!("key {key}"));
+            vec![column.name.to_string(), column.protection.to_string(), key]
+        };
+        text.push_str(&output::table(&stage.columns.iter().map(cells).collect::<Vec<_>>(), 14));
+    }
+    text
+}

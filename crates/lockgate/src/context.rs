@@ -1,0 +1,108 @@
+//! What most commands begin with: the project, its plans, a runtime, the time.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lockgate_crypto::{Random, SystemRandom};
+use lockgate_model::{Failure, FailureKind, PipelineName};
+use lockgate_plan::{Compiled, Governed, Plan};
+use lockgate_project::{Code, Diagnostics, Pipeline, Project, Severity, SourceFiles, find_root, nearest, render};
+use tokio::runtime::Runtime;
+
+use crate::output;
+
+/// The project in `dir`, or in the nearest parent of the present folder that has one. Warnings go to standard error.
+pub(crate) fn load(dir: Option<&Path>) -> Result<Project, Failure> {
+    let root = root(dir)?;
+    match Project::load(&root, &env) {
+        Ok((project, warnings)) => {
+            tell(&warnings, &project.sources);
+            Ok(project)
+        }
+        Err(rejected) => Err(rejection(&rejected.diagnostics, &rejected.sources)),
+    }
+}
+
+/// The folder of the project.
+pub(crate) fn root(dir: Option<&Path>) -> Result<std::path::PathBuf, Failure> {
+    if let Some(dir) = dir {
+        return Ok(dir.to_path_buf());
+    }
+    let here = std::env::current_dir()
+        .map_err(|error| Failure::new(FailureKind::Invalid, format!("the present folder cannot be had: {error}")))?;
+    find_root(&here).ok_or_else(|| {
+        Failure::new(FailureKind::Invalid, "there is no lockgate.yaml here or in a folder above")
+            .with_help("say where it is with `--project DIR`, or write a project with `lockgate init`")
+    })
+}
+
+/// The environment as projects expand it.
+pub(crate) fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Compiles the project and gives one pipeline with its plan. Other pipelines may have errors.
+pub(crate) fn pipeline<'p>(project: &'p Project, name: &str) -> Result<(&'p Pipeline, Governed<Plan>), Failure> {
+    let pipeline = project.pipelines.get(name).ok_or_else(|| {
+        let known: Vec<_> = project.pipelines.keys().map(PipelineName::as_str).collect();
+        let help = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the project has {}", known.join(", ")),
+        };
+        Failure::new(FailureKind::Invalid, format!("there is no pipeline `{name}`")).with_help(help)
+    })?;
+    let Compiled { mut plans, diagnostics } = lockgate_plan::compile(project);
+    match plans.remove(name) {
+        Some(plan) => {
+            let warnings = diagnostics.into_iter().filter(|diagnostic| diagnostic.severity != Severity::Error);
+            tell(&warnings.collect(), &project.sources);
+            Ok((pipeline, plan))
+        }
+        None => Err(rejection(&diagnostics, &project.sources)),
+    }
+}
+
+/// Shows diagnostics on standard error.
+pub(crate) fn tell(diagnostics: &Diagnostics, sources: &SourceFiles) {
+    if !diagnostics.is_empty() {
+        output::note(render(diagnostics, sources, output::colour()).trim_end());
+    }
+}
+
+/// Shows diagnostics and says whose problem they are.
+fn rejection(diagnostics: &Diagnostics, sources: &SourceFiles) -> Failure {
+    tell(diagnostics, sources);
+    let kind = kind_of(diagnostics);
+    Failure::new(kind, "nothing was done").with_help("`docs/codes.md` explains each code with an example")
+}
+
+/// Refused if classification, protection or a key rule refuses anything; otherwise a mistake in a file.
+pub(crate) fn kind_of(diagnostics: &Diagnostics) -> FailureKind {
+    let refuses = |code: Code| {
+        matches!(code, Code::UngovernedStatement | Code::UngovernedExpression | Code::PoliciesNotEvaluated)
+            || code.as_str() >= "LG200"
+    };
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    if errors.into_iter().any(|diagnostic| refuses(diagnostic.code)) {
+        FailureKind::Refused
+    } else {
+        FailureKind::Invalid
+    }
+}
+
+/// The runtime of the command.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    Runtime::new().map_err(|error| Failure::new(FailureKind::Failed, format!("threads cannot be started: {error}")))
+}
+
+/// The system's randomness.
+pub(crate) fn random() -> Arc<dyn Random> {
+    Arc::new(SystemRandom)
+}
+
+/// The time, to the millisecond: what entries are dated with.
+pub(crate) fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
