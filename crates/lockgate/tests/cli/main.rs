@@ -1,0 +1,8 @@
+//! The program as its users meet it: files in, tables, messages and exit codes out.
+
+mod bad_input;
+mod commands;
+mod daily_job;
+mod evidence;
+mod recovery;
+mod support;
