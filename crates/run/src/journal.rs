@@ -10,7 +10,7 @@ use lockgate_ledger::{
 };
 use lockgate_model::{Failure, FailureKind, PrincipalName, ProjectName};
 use lockgate_project::Project;
-use lockgate_trust::{SEEN_CHECKPOINT_FILE, VERIFIER_KEY_FILE, write_durably};
+use lockgate_trust::{KeyStore, SEEN_CHECKPOINT_FILE, VERIFIER_KEY_FILE, write_durably};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
@@ -45,59 +45,54 @@ impl Journal {
         ledger.join("checkpoint").exists()
     }
 
-    /// Begins the ledger of a project, and keeps its verifier key and checkpoint with the keys.
-    #[expect(clippy::too_many_arguments, reason = "the same as for open, which takes what a project and a command are")]
+    /// Begins the ledger of a project.
     pub(crate) fn create(
         project: &Project,
-        signing: &SigningKey,
-        keys: &Path,
+        keys: &KeyStore,
+        lease: Lease,
         runtime: &Handle,
         now: Timestamp,
-        doing: &str,
         principal: Option<PrincipalName>,
     ) -> Result<Self, Failure> {
-        let (store, lease) = prepare(project, doing)?;
+        let store = LedgerStore::local(&project.ledger.at)?;
         let origin = Checkpoint::origin_of(&project.name);
-        let writer = runtime.block_on(LedgerWriter::create(store, lease, &origin, signing))?;
-        let verifier = VerifierKey::new(&origin, signing.verifying_key());
-        write_durably(&keys.join(VERIFIER_KEY_FILE), format!("{verifier}\n").as_bytes(), 0o644)?;
-        Self::opened(writer, project, signing, keys, runtime, now, principal)
+        let writer = runtime.block_on(LedgerWriter::create(store, lease, &origin, keys.signing_key()))?;
+        Self::opened(writer, project, keys, runtime, now, principal)
     }
 
     /// Opens the ledger of a project. Fails if it is not the one that this key store has seen before: signed by another
     /// key, shorter, or with another past.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the same as for create, which takes what a project and a command are"
-    )]
     pub(crate) fn open(
         project: &Project,
-        signing: &SigningKey,
-        keys: &Path,
+        keys: &KeyStore,
+        lease: Lease,
         runtime: &Handle,
         now: Timestamp,
-        doing: &str,
         principal: Option<PrincipalName>,
     ) -> Result<Self, Failure> {
-        let (store, lease) = prepare(project, doing)?;
-        let origin = Checkpoint::origin_of(&project.name);
-        let verifier = VerifierKey::new(&origin, signing.verifying_key());
-        runtime.block_on(compare_seen(&store, &verifier, &keys.join(SEEN_CHECKPOINT_FILE)))?;
-        let writer = runtime.block_on(LedgerWriter::open(store, lease, &origin, signing.verifying_key()))?;
-        Self::opened(writer, project, signing, keys, runtime, now, principal)
+        let store = LedgerStore::local(&project.ledger.at)?;
+        let verifier = verifier_of(project, keys);
+        runtime.block_on(compare_seen(&store, &verifier, &keys.folder().join(SEEN_CHECKPOINT_FILE)))?;
+        let key = keys.signing_key().verifying_key();
+        let writer = runtime.block_on(LedgerWriter::open(store, lease, verifier.name(), key))?;
+        Self::opened(writer, project, keys, runtime, now, principal)
     }
 
+    /// Keeps the verifier key with the keys, for whoever verifies.
     fn opened(
         writer: LedgerWriter,
         project: &Project,
-        signing: &SigningKey,
-        keys: &Path,
+        keys: &KeyStore,
         runtime: &Handle,
         now: Timestamp,
         principal: Option<PrincipalName>,
     ) -> Result<Self, Failure> {
-        let seed = lockgate_crypto::Secret::new(*signing.seed().expose());
-        let verifier = VerifierKey::new(&Checkpoint::origin_of(&project.name), signing.verifying_key());
+        let verifier = verifier_of(project, keys);
+        let (path, line) = (keys.folder().join(VERIFIER_KEY_FILE), format!("{verifier}\n"));
+        if std::fs::read_to_string(&path).ok().as_ref() != Some(&line) {
+            write_durably(&path, line.as_bytes(), 0o644)?;
+        }
+        let seed = lockgate_crypto::Secret::new(*keys.signing_key().seed().expose());
         let reader = runtime.block_on(LedgerReader::open(writer.store().clone(), verifier))?;
         Ok(Self {
             runtime: runtime.clone(),
@@ -107,7 +102,7 @@ impl Journal {
             project: project.name.clone(),
             principal,
             now,
-            seen: keys.join(SEEN_CHECKPOINT_FILE),
+            seen: keys.folder().join(SEEN_CHECKPOINT_FILE),
         })
     }
 
@@ -177,9 +172,8 @@ impl Journal {
     }
 }
 
-fn prepare(project: &Project, doing: &str) -> Result<(LedgerStore, Lease), Failure> {
-    let folder = project.ledger.at.as_path();
-    Ok((LedgerStore::local(folder)?, Lease::local(folder, doing)?))
+fn verifier_of(project: &Project, keys: &KeyStore) -> VerifierKey {
+    VerifierKey::new(&Checkpoint::origin_of(&project.name), keys.signing_key().verifying_key())
 }
 
 /// The ledger must continue the one that was seen last.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lockgate_crypto::Random;
 use lockgate_evidence::{Event, ProjectCreate};
+use lockgate_ledger::Lease;
 use lockgate_model::{Failure, PrincipalName};
 use lockgate_project::Project;
 use lockgate_trust::{KeyStore, Keyring, TrustError};
@@ -35,27 +36,32 @@ impl Workspace {
     ) -> Result<Self, Failure> {
         let keys = &project.keys.default;
         let ledger = project.ledger.at.as_path();
+        // Nothing is looked at, and above all nothing is made, before others are kept out.
+        let lease = Lease::local(ledger, doing)?;
         let begun = Journal::exists(ledger);
         let store = match (KeyStore::exists(keys), begun) {
             (true, _) => KeyStore::open(keys)?,
             (false, true) => return Err(TrustError::Gone(keys.path.clone()).into()),
             (false, false) => KeyStore::create(keys, random.as_ref(), now)?,
         };
-        let mut journal = match begun {
-            true => Journal::open(project, store.signing_key(), store.folder(), runtime, now, doing, principal)?,
-            false => Journal::create(project, store.signing_key(), store.folder(), runtime, now, doing, principal)?,
+        let journal = match begun {
+            true => Journal::open(project, &store, lease, runtime, now, principal)?,
+            false => Journal::create(project, &store, lease, runtime, now, principal)?,
         };
-        let mut keyring = Keyring::open(project.name.clone(), store, ledger, random, now)?;
-        if !begun {
-            begin(&mut journal, &mut keyring)?;
-        }
+        let keyring = Keyring::open(project.name.clone(), store, ledger, random, now)?;
         let mut workspace = Self { keyring, journal };
+        if workspace.journal.position().size == 0 {
+            begin(&mut workspace.journal)?;
+        }
         workspace.settle_keys()?;
         Ok(workspace)
     }
 
     /// Writes the key table and sees that the ledger has every change of it.
     pub fn settle_keys(&mut self) -> Result<(), Failure> {
+        if !self.keyring.is_changed() {
+            return Ok(());
+        }
         let pending = self.keyring.save()?;
         if !pending.is_empty() {
             self.journal.append(pending.into_iter().map(|event| (event, Vec::new())).collect())?;
@@ -65,8 +71,7 @@ impl Workspace {
     }
 }
 
-fn begin(journal: &mut Journal, keyring: &mut Keyring) -> Result<(), Failure> {
-    keyring.announce_kek("the project's first")?;
+fn begin(journal: &mut Journal) -> Result<(), Failure> {
     let event = Event::ProjectCreate(ProjectCreate {
         origin: journal.position().origin,
         verifier_key: journal.verifier_key(),

@@ -173,7 +173,7 @@ impl KeyStore {
     }
 
     /// Adds a key-encryption key, which becomes the active one; those before it only unwrap from now on.
-    pub(crate) fn add_kek(&mut self, random: &dyn Random, now: Timestamp) -> Result<u32, TrustError> {
+    pub(crate) fn add_kek(&mut self, random: &dyn Random, now: Timestamp) -> Result<(), TrustError> {
         let material = KekMaterial::new(KeyMaterial::generate(random).map_err(crypto)?);
         let version = self.keks.last().map_or(1, |last| last.version + 1);
         for kek in self.keks.iter_mut().filter(|kek| kek.state == KekState::Active) {
@@ -181,8 +181,7 @@ impl KeyStore {
         }
         let algorithm = KEK_ALGORITHM.to_owned();
         self.keks.push(Kek { version, algorithm, created: now, state: KekState::Active, material });
-        self.save(random)?;
-        Ok(version)
+        self.save(random)
     }
 
     fn save(&self, random: &dyn Random) -> Result<(), TrustError> {

@@ -106,6 +106,8 @@ pub struct KeyTable {
     pub keys: Vec<KeyRecord>,
     /// Data keys.
     pub deks: Vec<DekRecord>,
+    /// The versions of the key-encryption key that were announced.
+    pub(crate) keks: Vec<u32>,
     outbox: Vec<Pending>,
 }
 
@@ -120,7 +122,7 @@ impl KeyTable {
         let path = Self::path(ledger);
         let bytes = match fs::metadata(&path).map(|metadata| metadata.len()) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self { v: 1, keys: Vec::new(), deks: Vec::new(), outbox: Vec::new() });
+                return Ok(Self { v: 1, keys: Vec::new(), deks: Vec::new(), keks: Vec::new(), outbox: Vec::new() });
             }
             Ok(size) if size > KEY_TABLE_BYTES_MAX => {
                 let reason = format!("it is longer than {KEY_TABLE_BYTES_MAX} bytes");
@@ -164,6 +166,11 @@ impl KeyTable {
             None => Err(format!("its outbox has an event of the unknown kind `{}`", pending.kind)),
         };
         self.outbox.iter().map(read).collect()
+    }
+
+    /// Whether the ledger has every event.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.outbox.is_empty()
     }
 
     pub(crate) fn clear_outbox(&mut self) {

@@ -56,6 +56,8 @@ pub struct Keyring {
     ledger: PathBuf,
     store: KeyStore,
     table: KeyTable,
+    /// The table as it lies with the ledger, if the ledger has all of its events.
+    written: Option<KeyTable>,
     random: Arc<dyn Random>,
     now: Timestamp,
 }
@@ -70,7 +72,10 @@ impl Keyring {
         now: Timestamp,
     ) -> Result<Self, TrustError> {
         let table = KeyTable::load(ledger)?;
-        Ok(Self { project, ledger: ledger.to_path_buf(), store, table, random, now })
+        let written = table.is_settled().then(|| table.clone());
+        let mut keyring = Self { project, ledger: ledger.to_path_buf(), store, table, written, random, now };
+        keyring.announce_keks("found in the key store")?;
+        Ok(keyring)
     }
 
     /// The key store behind it.
@@ -78,10 +83,29 @@ impl Keyring {
         &self.store
     }
 
-    /// Announces the key-encryption key of a new key store.
-    pub fn announce_kek(&mut self, because: &str) -> Result<(), TrustError> {
-        let key = self.kek_reference(self.store.active()?);
-        self.table.announce(&Event::KeyCreate(KeyCreate { key, because: because.to_owned() }))
+    /// Whether anything was changed since the table was last written.
+    pub fn is_changed(&self) -> bool {
+        self.written.as_ref() != Some(&self.table)
+    }
+
+    /// Announces key-encryption keys of the key store that the ledger was not told of: a new one, or one that was made
+    /// just before the program was stopped.
+    fn announce_keks(&mut self, because: &str) -> Result<(), TrustError> {
+        let versions: Vec<u32> = self.store.keks().map(|kek| kek.0).collect();
+        let mut before: Option<u32> = None;
+        for version in versions {
+            if !self.table.keks.contains(&version) {
+                let (key, because) = (self.kek_reference(version), because.to_owned());
+                let event = match before {
+                    None => Event::KeyCreate(KeyCreate { key, because }),
+                    Some(before) => Event::KeyRotate(KeyRotate { key, follows: format!("kek-{before}"), because }),
+                };
+                self.table.announce(&event)?;
+                self.table.keks.push(version);
+            }
+            before = Some(version);
+        }
+        Ok(())
     }
 
     /// A sealer for one column of a run, with a data key of its own. Makes the column's key where there is none, and
@@ -135,14 +159,12 @@ impl Keyring {
 
     /// Makes a new key-encryption key and wraps every key under it. No data changes.
     pub fn rotate_kek(&mut self, because: &str) -> Result<(), TrustError> {
-        let follows = format!("kek-{}", self.store.active()?);
         // Every key must open before anything changes.
         for key in self.table.keys.iter().filter(|key| key.wrapped.is_some()) {
             self.unwrap(key)?;
         }
-        let version = self.store.add_kek(self.random.as_ref(), self.now)?;
-        let key = self.kek_reference(version);
-        self.table.announce(&Event::KeyRotate(KeyRotate { key, follows, because: because.to_owned() }))?;
+        self.store.add_kek(self.random.as_ref(), self.now)?;
+        self.announce_keks(because)?;
         self.rewrap()?;
         Ok(())
     }
@@ -245,8 +267,9 @@ impl Keyring {
     }
 
     /// Writes the table durably, with the events that the ledger does not have yet, and gives those.
-    pub fn save(&self) -> Result<Vec<Event>, TrustError> {
+    pub fn save(&mut self) -> Result<Vec<Event>, TrustError> {
         self.table.save(&self.ledger)?;
+        self.written = self.table.is_settled().then(|| self.table.clone());
         let damaged = |reason| TrustError::Damaged { path: KeyTable::path(&self.ledger), reason };
         self.table.pending().map_err(damaged)
     }
@@ -254,7 +277,9 @@ impl Keyring {
     /// The ledger has the events that [`save`](Self::save) gave.
     pub fn acknowledge(&mut self) -> Result<(), TrustError> {
         self.table.clear_outbox();
-        self.table.save(&self.ledger)
+        self.table.save(&self.ledger)?;
+        self.written = Some(self.table.clone());
+        Ok(())
     }
 
     fn kek_reference(&self, version: u32) -> KeyReference {

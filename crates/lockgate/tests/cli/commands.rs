@@ -22,7 +22,11 @@ fn init_writes_a_project_that_runs_and_overwrites_nothing() {
     assert!(again.err.contains("is there already"), "{}", again.err);
     // The nearest parent with lockgate.yaml is the project.
     let inside = said(
-        &Command::new(env!("CARGO_BIN_EXE_lockgate")).arg("verify").current_dir(project.join("catalog")).output().unwrap(),
+        &Command::new(env!("CARGO_BIN_EXE_lockgate"))
+            .arg("verify")
+            .current_dir(project.join("catalog"))
+            .output()
+            .unwrap(),
     );
     inside.exits(0);
     let nowhere = lockgate(&["check"]).exits(2);
@@ -42,7 +46,10 @@ fn check_writes_sarif_that_names_rule_place_and_level() {
     assert_eq!(place["region"]["startLine"], 2);
     let json = site.lockgate(&["check", "--format", "json"]).exits(3).json();
     assert_eq!(json["findings"][0]["code"], "LG201");
-    assert_eq!(Site::new().lockgate(&["check", "--format", "sarif"]).exits(0).json()["runs"][0]["results"], Value::Array(vec![]));
+    assert_eq!(
+        Site::new().lockgate(&["check", "--format", "sarif"]).exits(0).json()["runs"][0]["results"],
+        Value::Array(vec![])
+    );
 }
 
 #[test]

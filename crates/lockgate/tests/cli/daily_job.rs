@@ -17,7 +17,8 @@ fn every_column_is_written_in_the_form_that_its_level_demands() {
     assert_eq!(outcome["bytes_read"], CSV.len());
     assert_eq!(outcome["inputs"][0]["path"], "customers/2026-11-01/a.csv");
     assert_eq!(outcome["ledger"]["origin"], "lockgate/retail");
-    let forms: Vec<_> = outcome["columns"].as_array().unwrap().iter().map(|c| c["protection"].as_str().unwrap()).collect();
+    let forms: Vec<_> =
+        outcome["columns"].as_array().unwrap().iter().map(|c| c["protection"].as_str().unwrap()).collect();
     assert_eq!(forms, ["clear", "sealed", "tokenized", "sealed", "masked", "clear"]);
 
     let rows = site.rows();
@@ -65,7 +66,9 @@ fn a_second_run_with_nothing_new_changes_nothing() {
     assert_eq!(outcome["status"], "nothing_new");
     assert_eq!(outcome["run"], serde_json::Value::Null);
     let lock = site.path(".lockgate/ledger/writer.lock");
-    let without_lock = |files: std::collections::BTreeMap<_, _>| files.into_iter().filter(|(path, _)| *path != lock).collect::<Vec<_>>();
+    let without_lock = |files: std::collections::BTreeMap<_, _>| {
+        files.into_iter().filter(|(path, _)| *path != lock).collect::<Vec<_>>()
+    };
     assert_eq!(without_lock(site.files(".lockgate/ledger")), without_lock(before));
     assert_eq!(site.rows(), rows);
 }
@@ -75,7 +78,10 @@ fn new_files_are_merged_and_the_others_left_alone() {
     let site = Site::new();
     site.run();
     let before = site.rows();
-    site.write("landing/customers/2026-11-01/b.csv", "id,name,email,card,born,city\n2,Grace,grace@example.org,,,Arlington\n9,New,,,,Oslo\n");
+    site.write(
+        "landing/customers/2026-11-01/b.csv",
+        "id,name,email,card,born,city\n2,Grace,grace@example.org,,,Arlington\n9,New,,,,Oslo\n",
+    );
     let outcome = site.run();
     assert_eq!(outcome["inputs"].as_array().unwrap().len(), 1, "the first file is not read again");
     let after = site.rows();

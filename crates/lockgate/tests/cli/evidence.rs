@@ -18,7 +18,8 @@ fn each_row_is_traced_to_its_file_record_and_line() {
     site.write("landing/customers/2026-11-01/ugly.csv", UGLY);
     site.lockgate(&["run", "daily", "--max-quarantined", "2"]).exits(0);
     for (id, row, line) in [(1, 0, 2), (2, 1, 5), (5, 4, 8)] {
-        let trace = site.lockgate(&["trace", "analytics.customers", "--where", &format!("id = {id}"), "--format", "json"]);
+        let trace =
+            site.lockgate(&["trace", "analytics.customers", "--where", &format!("id = {id}"), "--format", "json"]);
         let trace = trace.exits(0).json();
         let source = &trace["rows"][0]["sources"][0];
         assert_eq!((source["row"].as_u64(), source["line"].as_u64()), (Some(row), Some(line)), "id {id}");
@@ -48,7 +49,8 @@ fn a_source_that_changed_or_went_is_said_to_have() {
 fn a_condition_of_the_operator_reads_that_table_and_nothing_else() {
     let site = Site::new();
     site.run();
-    for condition in ["id = 1; DROP TABLE lockgate_runs", "id IN (SELECT 1 FROM lockgate_runs)", "id =", "nothere = 1"] {
+    for condition in ["id = 1; DROP TABLE lockgate_runs", "id IN (SELECT 1 FROM lockgate_runs)", "id =", "nothere = 1"]
+    {
         let refused = site.lockgate(&["trace", "analytics.customers", "--where", condition]);
         assert_eq!(refused.code, 2, "{condition}: {}", refused.err);
     }
@@ -77,7 +79,12 @@ fn every_change_to_the_evidence_is_found_and_named() {
         let expect = |what: &str| {
             let found = site.lockgate(&["verify"]);
             assert_eq!(found.code, 5, "{} {what}: {}{}", path.display(), found.out, found.err);
-            assert!(found.err.contains(name) || name == "key-table.json" || found.err.contains("entry"), "{}: {}", path.display(), found.err);
+            assert!(
+                found.err.contains(name) || name == "key-table.json" || found.err.contains("entry"),
+                "{}: {}",
+                path.display(),
+                found.err
+            );
         };
         for at in [0, content.len() / 3, content.len() / 2, content.len() - 2] {
             let mut flipped = content.clone();

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
-use lockgate_ledger::{Checkpoint, LedgerReader, LedgerStore, LedgerWriter, Lease, VerifierKey};
+use lockgate_ledger::{Checkpoint, Lease, LedgerReader, LedgerStore, LedgerWriter, VerifierKey};
 use lockgate_project::Project;
 use lockgate_trust::KeyStore;
 
@@ -35,10 +35,12 @@ fn a_run_that_is_killed_anywhere_is_finished_or_repeated_by_the_next() {
         let loaded = site.rows_count();
         if loaded == u64::from(rows) * files {
             files += 1;
-            site.write(&format!("landing/customers/2026-11-01/{files:02}.csv"), format!("{csv}{}", "\n".repeat(files as usize)));
+            site.write(
+                &format!("landing/customers/2026-11-01/{files:02}.csv"),
+                format!("{csv}{}", "\n".repeat(files as usize)),
+            );
         }
-        let mut child =
-            site.command(&["run", "daily"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = site.command(&["run", "daily"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         // Spread over the whole of a run: start-up, reading, writing, committing.
         std::thread::sleep(Duration::from_millis(attempt * 23 % 700));
         killed += u64::from(child.try_wait().unwrap().is_none());
