@@ -1,1 +1,45 @@
-fn main() {}
+//! The project's own tool: `cargo xtask test` is what CI runs, and what must be green before anything is merged.
+
+mod conformance;
+mod example_data;
+mod test;
+
+#[cfg(test)]
+mod structure;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask test                  formatting, clippy, all tests: what CI runs
+cargo xtask conformance DIR       runs other people's test cases in DIR, as far as this version has what they test
+cargo xtask example-data          writes the customer files of examples/retail anew
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args.as_slice() {
+        ["test"] => test::test(&root()),
+        ["conformance", folder] => conformance::conformance(folder.as_ref()),
+        ["example-data"] => example_data::write(&root()),
+        ["help" | "--help" | "-h"] | [] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("`{}` is no command of xtask\n\n{HELP}", other.join(" "))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().map_or(manifest.clone(), PathBuf::from)
+}

@@ -1,0 +1,32 @@
+//! The test command: each step must pass before the next; cargo's own result lines come last.
+
+use std::path::Path;
+use std::process::Command;
+
+/// `(what it is, arguments of cargo, how to mend it)`.
+const STEPS: &[(&str, &[&str], &str)] = &[
+    ("formatting", &["fmt", "--all", "--check"], "run `cargo fmt --all`"),
+    (
+        "clippy",
+        &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+        "mend what clippy names; commit Cargo.lock if it changed",
+    ),
+    (
+        "tests",
+        &["test", "--workspace", "--locked", "--no-fail-fast"],
+        "the failures are listed above; run one crate's with `cargo test -p CRATE`",
+    ),
+];
+
+pub(crate) fn test(root: &Path) -> Result<(), String> {
+    for (name, args, mend) in STEPS {
+        eprintln!("== {name}: cargo {}", args.join(" "));
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo).args(*args).current_dir(root).status();
+        let status = status.map_err(|error| format!("cargo cannot be started: {error}"))?;
+        if !status.success() {
+            return Err(format!("{name} failed: {mend}"));
+        }
+    }
+    Ok(())
+}
