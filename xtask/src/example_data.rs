@@ -27,7 +27,11 @@ pub(crate) fn write(root: &Path) -> Result<(), String> {
 
 /// The files, by name.
 pub(crate) fn files() -> Vec<(String, Vec<u8>)> {
-    REGIONS.iter().zip(0..).map(|(region, number)| (format!("customers-{}.csv", region.name), file(region, number))).collect()
+    REGIONS
+        .iter()
+        .zip(0..)
+        .map(|(region, number)| (format!("customers-{}.csv", region.name), file(region, number)))
+        .collect()
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014): small, and the same everywhere.
@@ -70,8 +74,17 @@ struct Region {
 }
 
 const PLAIN_ORDER: &[&str] = &[
-    "id", "name", "email", "phone", "birth_date", "city", "country", "signup_date", "marketing_consent",
-    "lifetime_value", "notes",
+    "id",
+    "name",
+    "email",
+    "phone",
+    "birth_date",
+    "city",
+    "country",
+    "signup_date",
+    "marketing_consent",
+    "lifetime_value",
+    "notes",
 ];
 
 const REGIONS: &[Region] = &[
@@ -82,7 +95,13 @@ const REGIONS: &[Region] = &[
         columns: PLAIN_ORDER,
         given: &["太郎", "花子", "伟", "芳", "지훈", "서연", "अर्जुन", "प्रिया", "สมชาย", "Mei", "Oliver", "さくら"],
         family: &["山田", "佐藤", "王", "李", "김", "박", "शर्मा", "पटेल", "ใจดี", "Nguyễn", "Smith", "タナカ"],
-        places: &[("東京", "jp", "+81 3 0000 "), ("서울", "kr", "02-0000-"), ("मुंबई", "in", "+91 00000 0"), ("กรุงเทพฯ", "th", "02 000 "), ("Sydney", "au", "+61 2 5550 ")],
+        places: &[
+            ("東京", "jp", "+81 3 0000 "),
+            ("서울", "kr", "02-0000-"),
+            ("मुंबई", "in", "+91 00000 0"),
+            ("กรุงเทพฯ", "th", "02 000 "),
+            ("Sydney", "au", "+61 2 5550 "),
+        ],
         broken: &[
             (40, b"900001,\xe5\xb1\xb1\xe7\x94\xb0,a@example.com"),
             (1200, b"nine hundred,Nobody,b@example.com,,,Sydney,au,2026-01-01,true,1.00,"),
@@ -94,9 +113,41 @@ const REGIONS: &[Region] = &[
         bom: false,
         newline: "\r\n",
         columns: PLAIN_ORDER,
-        given: &["Zoë", "Jürgen", "Siân", "Łukasz", "Ελένη", "Иван", "Мария", "François", "Søren", "Iñigo", "Ada", "Björk"],
-        family: &["Müller", "O'Connor", "Papadopoulou", "Παππάς", "Иванов", "Кузнецова", "de la Cruz", "Østergård", "Þórsdóttir", "Novák", "Lovelace", "van der Berg"],
-        places: &[("München", "de", "+49 30 23125 "), ("London", "gb", "020 7946 0"), ("Αθήνα", "gr", "+30 210 000 "), ("Kraków", "pl", "+48 00 000 "), ("Reykjavík", "is", "+354 000 ")],
+        given: &[
+            "Zoë",
+            "Jürgen",
+            "Siân",
+            "Łukasz",
+            "Ελένη",
+            "Иван",
+            "Мария",
+            "François",
+            "Søren",
+            "Iñigo",
+            "Ada",
+            "Björk",
+        ],
+        family: &[
+            "Müller",
+            "O'Connor",
+            "Papadopoulou",
+            "Παππάς",
+            "Иванов",
+            "Кузнецова",
+            "de la Cruz",
+            "Østergård",
+            "Þórsdóttir",
+            "Novák",
+            "Lovelace",
+            "van der Berg",
+        ],
+        places: &[
+            ("München", "de", "+49 30 23125 "),
+            ("London", "gb", "020 7946 0"),
+            ("Αθήνα", "gr", "+30 210 000 "),
+            ("Kraków", "pl", "+48 00 000 "),
+            ("Reykjavík", "is", "+354 000 "),
+        ],
         broken: &[
             (3, b"900011,Two Many,d@example.com,,,London,gb,2026-01-01,true,1.00,,,surplus"),
             (700, b"900012,Leap Day,e@example.com,,2026-02-30,London,gb,2026-01-01,true,1.00,"),
@@ -109,12 +160,26 @@ const REGIONS: &[Region] = &[
         bom: false,
         newline: "\n",
         columns: &[
-            "country", "city", "name", "id", "email", "notes", "phone", "signup_date", "birth_date", "lifetime_value",
+            "country",
+            "city",
+            "name",
+            "id",
+            "email",
+            "notes",
+            "phone",
+            "signup_date",
+            "birth_date",
+            "lifetime_value",
             "marketing_consent",
         ],
         given: &["José", "María", "João", "Ana", "Sofía", "Luis", "Thiago", "Camila", "Ñusta", "Gabriela"],
         family: &["García Márquez", "da Silva", "Núñez", "Rodríguez", "Araújo", "Quispe", "Peña", "Fernández"],
-        places: &[("São Paulo", "br", "+55 11 0000-"), ("México", "mx", "+52 55 0000 "), ("Bogotá", "co", "+57 1 000 "), ("Córdoba", "ar", "0351 000-")],
+        places: &[
+            ("São Paulo", "br", "+55 11 0000-"),
+            ("México", "mx", "+52 55 0000 "),
+            ("Bogotá", "co", "+57 1 000 "),
+            ("Córdoba", "ar", "0351 000-"),
+        ],
         broken: &[
             (99, b"br,Recife,Maybe,900021,h@example.com,,,2026-01-01,,1.00,perhaps"),
             (1500, b"br,Recife,Price,900022,i@example.com,,,2026-01-01,,1.0.0,true"),
@@ -126,12 +191,38 @@ const REGIONS: &[Region] = &[
         bom: false,
         newline: "\n",
         columns: &[
-            "id", "legacy_id", "name", "email", "phone", "birth_date", "city", "country", "signup_date",
-            "marketing_consent", "lifetime_value", "notes",
+            "id",
+            "legacy_id",
+            "name",
+            "email",
+            "phone",
+            "birth_date",
+            "city",
+            "country",
+            "signup_date",
+            "marketing_consent",
+            "lifetime_value",
+            "notes",
         ],
         given: &["Grace", "Alan", "Keisha", "דוד", "فاطمة", "محمد", "Mary-Jane", "Tyrone", "Xochitl", "Ann", "J. R."],
-        family: &["Hopper", "Turing", "Washington", "כהן", "الزهراء", "O’Neil", "Nguyen", "St. John", "Begay", "Smith, Jr."],
-        places: &[("New York", "us", "(212) 555-01"), ("Seattle", "us", "+1 206 555 01"), ("Winston-Salem", "us", "336.555.01"), ("St. Paul", "us", "00 1 651 555 01")],
+        family: &[
+            "Hopper",
+            "Turing",
+            "Washington",
+            "כהן",
+            "الزهراء",
+            "O’Neil",
+            "Nguyen",
+            "St. John",
+            "Begay",
+            "Smith, Jr.",
+        ],
+        places: &[
+            ("New York", "us", "(212) 555-01"),
+            ("Seattle", "us", "+1 206 555 01"),
+            ("Winston-Salem", "us", "336.555.01"),
+            ("St. Paul", "us", "00 1 651 555 01"),
+        ],
         broken: &[
             (10, b"900031,L1,Future,j@example.com,,2026-13-01,Seattle,us,2026-01-01,true,1.00,"),
             (2000, b"99999999999999999999,L2,Too Big,k@example.com,,,Seattle,us,2026-01-01,true,1.00,"),
@@ -242,7 +333,9 @@ mod tests {
         let has = |bytes: &[u8]| all.windows(bytes.len()).any(|window| window == bytes);
         assert!(PER_REGION * REGIONS.len() as u64 > 12_000);
         assert_eq!(REGIONS.iter().map(|region| region.broken.len()).sum::<usize>(), 13);
-        for ugliness in ["\u{feff}id,", "\r\n", "\"\"never again\"\"", "house;\nnew", "(212) 555-01", "+49 ", ",,", "\n4711,"] {
+        for ugliness in
+            ["\u{feff}id,", "\r\n", "\"\"never again\"\"", "house;\nnew", "(212) 555-01", "+49 ", ",,", "\n4711,"]
+        {
             assert!(has(ugliness.as_bytes()), "{ugliness:?}");
         }
     }

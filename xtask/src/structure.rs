@@ -58,7 +58,8 @@ fn violations(graph: &Graph) -> Vec<String> {
         };
         for dependency in dependencies.iter().filter(|d| d.starts_with("lockgate")) {
             if rank(dependency).is_none_or(|other| other <= own) {
-                found.push(format!("{name} imports {dependency}, which is not below it: move what both need downwards"));
+                found
+                    .push(format!("{name} imports {dependency}, which is not below it: move what both need downwards"));
             }
         }
     }
@@ -85,7 +86,15 @@ fn an_import_that_points_up_or_sideways_is_found() {
 fn the_lower_crates_compile_without_datafusion_and_without_tokio() {
     let tree = |name: &str| cargo(&["tree", "--package", name, "--edges", "normal", "--prefix", "none"]);
     let has = |tree: &str, name: &str| tree.lines().any(|line| line.split(' ').next() == Some(name));
-    for name in ["lockgate-model", "lockgate-crypto", "lockgate-project", "lockgate-ledger", "lockgate-evidence", "lockgate-trust", "lockgate-connect"] {
+    for name in [
+        "lockgate-model",
+        "lockgate-crypto",
+        "lockgate-project",
+        "lockgate-ledger",
+        "lockgate-evidence",
+        "lockgate-trust",
+        "lockgate-connect",
+    ] {
         assert!(!has(&tree(name), "datafusion"), "{name} reaches datafusion");
     }
     for name in ["lockgate-model", "lockgate-crypto", "lockgate-project", "lockgate-connect"] {

@@ -41,6 +41,8 @@ pub struct CsvColumn {
     pub name: ColumnName,
     /// The type of its values.
     pub value_type: ValueType,
+    /// Whether a value may be absent; where not, a record without it is broken.
+    pub nullable: bool,
 }
 
 /// Where a record stands in its file.
@@ -198,6 +200,9 @@ fn append(
     let text = text_of(record)?;
     for DeclaredColumn { column, field, builder } in columns.iter_mut() {
         let value = field_of(text, record.ends, *field);
+        if !column.nullable && options.is_null(value) {
+            return Err(BreakReason::Absent { column: column.name.clone() });
+        }
         if !builder.stage((!options.is_null(value)).then_some(value)) {
             return Err(BreakReason::Type { column: column.name.clone(), value_type: column.value_type });
         }

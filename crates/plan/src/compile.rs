@@ -81,7 +81,7 @@ fn catalog_table(dataset: &Dataset) -> Table {
     let column = |column: &Column| TableColumn {
         name: column.name.value.clone(),
         value_type: column.value_type,
-        nullable: true,
+        nullable: column.nullable,
         level: column.level,
         tags: column.tags.iter().map(|tag| tag.value.clone()).collect(),
         because: column.level_origin.clone(),

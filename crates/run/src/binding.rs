@@ -9,7 +9,7 @@ use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::{DataFusionError, Result};
 use lockgate_connect::CsvColumn;
 use lockgate_model::{ColumnName, InputOrdinal};
-use lockgate_plan::{Binding, OutputColumn, Protector, Table};
+use lockgate_plan::{Binding, OutputColumn, Protector, Table, TableColumn};
 
 use crate::inputs::RunInput;
 use crate::reading::{Findings, Progress, TableReader};
@@ -31,7 +31,11 @@ impl Binding for RunBinding<'_> {
         let of_table = |(index, input): (usize, &RunInput)| {
             (input.entry.dataset == table.dataset).then(|| Ok((ordinal(index)?, input.clone())))
         };
-        let column = |c: &lockgate_plan::TableColumn| CsvColumn { name: c.name.clone(), value_type: c.value_type };
+        let column = |column: &TableColumn| CsvColumn {
+            name: column.name.clone(),
+            value_type: column.value_type,
+            nullable: column.nullable,
+        };
         let reader = TableReader {
             schema: Arc::clone(&schema),
             columns: table.columns.iter().map(column).collect(),

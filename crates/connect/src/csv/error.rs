@@ -128,6 +128,12 @@ pub enum BreakReason {
         /// Its type.
         value_type: ValueType,
     },
+    /// No value in a column that must have one.
+    #[error("the column `{column}` has no value, and the catalog says that it always has one")]
+    Absent {
+        /// The first such column, in the order of the catalog.
+        column: ColumnName,
+    },
     /// A field whose bytes are no text.
     #[error("it is not UTF-8")]
     Encoding,

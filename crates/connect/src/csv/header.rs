@@ -65,7 +65,10 @@ mod tests {
     use lockgate_model::ValueType;
 
     fn declared(names: &[&str]) -> Vec<CsvColumn> {
-        names.iter().map(|name| CsvColumn { name: name.parse().unwrap(), value_type: ValueType::Text }).collect()
+        names
+            .iter()
+            .map(|name| CsvColumn { name: name.parse().unwrap(), value_type: ValueType::Text, nullable: true })
+            .collect()
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn columns(outcome: &RunOutcome) -> String {
     let row = |column: &lockgate_run::ColumnOutcome| {
         vec![column.name.to_string(), column.done.clone(), column.level.clone(), column.because.clone()]
     };
-    format!("\n{}\n", output::table(&outcome.columns.iter().map(row).collect::<Vec<_>>(), 2))
+    format!("\ncolumns\n{}\n", output::table(&outcome.columns.iter().map(row).collect::<Vec<_>>(), 2))
 }
 
 fn next(project: &Project, outcome: &RunOutcome) -> String {

@@ -89,6 +89,14 @@ fn records_that_cannot_be_read_are_set_aside_up_to_a_limit() {
 }
 
 #[test]
+fn a_column_that_always_has_a_value_sets_records_without_one_aside() {
+    let site = Site::new();
+    site.replace("catalog/customers.yaml", "city: { type: text }", "city: { type: text, nullable: false }");
+    let said = site.lockgate(&["run", "daily", "--max-quarantined", "1"]).exits(0);
+    assert!(said.out.contains("a.csv:5: the column `city` has no value"), "{}", said.out);
+}
+
+#[test]
 fn an_expression_that_fails_tells_its_kind_and_no_value() {
     let site = Site::new();
     site.replace("pipelines/daily.yaml", "lower(email)", "CAST(CAST(name AS int) AS text)");

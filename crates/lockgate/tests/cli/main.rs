@@ -3,6 +3,7 @@
 mod bad_input;
 mod commands;
 mod daily_job;
+mod documents;
 mod evidence;
 mod recovery;
 mod support;
