@@ -1,0 +1,7 @@
+//! A log that is whole verifies, here and with other people's programs; every change to it is found; no crash breaks it.
+
+mod crash;
+mod foreign;
+mod round_trip;
+mod support;
+mod tampering;
