@@ -12,6 +12,11 @@ use serde_json::{Map, Value};
 pub const ENTRY_BYTES_MAX: usize = 65_535;
 /// The most attachments of one entry.
 pub const ATTACHMENTS_PER_ENTRY_MAX: usize = 64;
+/// How deep lists and objects may lie within one another in a body; the body itself is the first.
+pub const BODY_DEPTH_MAX: usize = 32;
+/// The largest number, and with a minus sign the smallest, that a body may hold: 2^53 - 1 (RFC 7493 section 2.2). RFC 8785
+/// writes numbers beyond it as others.
+pub const BODY_NUMBER_MAX: u64 = (1 << 53) - 1;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident $text:literal)*) => {
@@ -111,11 +116,17 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
     /// Longer than [`ENTRY_BYTES_MAX`].
-    #[error("an entry of {0} bytes is longer than {ENTRY_BYTES_MAX}")]
+    #[error("an entry of {0} bytes is longer than {ENTRY_BYTES_MAX}: move what is large into an attachment")]
     TooLong(usize),
     /// More attachments than [`ATTACHMENTS_PER_ENTRY_MAX`].
     #[error("an entry has {0} attachments; the most is {ATTACHMENTS_PER_ENTRY_MAX}")]
     TooManyAttachments(usize),
+    /// Deeper than [`BODY_DEPTH_MAX`].
+    #[error("the body of an entry is nested deeper than {BODY_DEPTH_MAX}: make it an attachment")]
+    TooDeep,
+    /// Beyond [`BODY_NUMBER_MAX`].
+    #[error("an entry has a number beyond ±{BODY_NUMBER_MAX}: write it as text")]
+    Number,
     /// No kind that this version knows.
     #[error("it is of a kind that this version does not know")]
     Kind,
@@ -142,10 +153,15 @@ struct Encoded {
 }
 
 impl Entry {
-    /// The entry's bytes.
+    /// The entry's bytes. Fails where [`Entry::from_bytes`] would not give the same entry back: beyond a limit, or with a
+    /// number that RFC 8785 would write as another.
     pub fn to_bytes(&self) -> Result<Vec<u8>, EntryError> {
         if self.attachments.len() > ATTACHMENTS_PER_ENTRY_MAX {
             return Err(EntryError::TooManyAttachments(self.attachments.len()));
+        }
+        self.body.values().try_for_each(|value| check_value(value, BODY_DEPTH_MAX - 1))?;
+        if self.attachments.iter().any(|attachment| attachment.bytes > BODY_NUMBER_MAX) {
+            return Err(EntryError::Number);
         }
         let encoded = Encoded {
             v: 1,
@@ -163,6 +179,9 @@ impl Entry {
 
     /// Reads an entry; refuses every encoding but the canonical one, unknown keys and unknown kinds.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EntryError> {
+        if bytes.len() > ENTRY_BYTES_MAX {
+            return Err(EntryError::TooLong(bytes.len()));
+        }
         let encoded: Encoded =
             serde_json::from_slice(bytes).map_err(|error| EntryError::Malformed(error.to_string()))?;
         if encoded.v != 1 {
@@ -171,6 +190,28 @@ impl Entry {
         let Encoded { kind, at, project, principal, body, attachments, .. } = encoded;
         let entry = Self { kind, at, project, principal, body, attachments };
         if entry.to_bytes()? == bytes { Ok(entry) } else { Err(EntryError::NotCanonical) }
+    }
+}
+
+/// Whether a value of a body comes back as it was written; `depth` more levels are allowed.
+fn check_value(value: &Value, depth: usize) -> Result<(), EntryError> {
+    let below = || depth.checked_sub(1).ok_or(EntryError::TooDeep);
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+        Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+            (Some(whole), ..) => (whole <= BODY_NUMBER_MAX).then_some(()).ok_or(EntryError::Number),
+            (_, Some(whole), _) => (whole.unsigned_abs() <= BODY_NUMBER_MAX).then_some(()).ok_or(EntryError::Number),
+            (_, _, Some(real)) => (real.abs() <= BODY_NUMBER_MAX as f64).then_some(()).ok_or(EntryError::Number),
+            (None, None, None) => Err(EntryError::Number),
+        },
+        Value::Array(values) => {
+            let depth = below()?;
+            values.iter().try_for_each(|value| check_value(value, depth))
+        }
+        Value::Object(values) => {
+            let depth = below()?;
+            values.values().try_for_each(|value| check_value(value, depth))
+        }
     }
 }
 
@@ -223,5 +264,51 @@ mod tests {
         assert!(matches!(many.to_bytes(), Err(EntryError::TooManyAttachments(_))));
         many.attachments.pop();
         assert!(many.to_bytes().is_ok());
+        assert!(matches!(Entry::from_bytes(&[b' '; ENTRY_BYTES_MAX + 1]), Err(EntryError::TooLong(_))));
+    }
+
+    #[test]
+    fn a_number_that_would_come_back_as_another_is_refused() {
+        let with = |number: Value| {
+            let mut entry = entry("");
+            entry.body.insert("list".into(), Value::from(vec![Value::Null, number]));
+            entry
+        };
+        let max = i64::try_from(BODY_NUMBER_MAX).unwrap();
+        for number in
+            [Value::from(max), Value::from(-max), Value::from(0.5), Value::from(-1e-300), Value::from(max as f64)]
+        {
+            let bytes = with(number.clone()).to_bytes().unwrap();
+            assert_eq!(Entry::from_bytes(&bytes).unwrap().to_bytes().unwrap(), bytes, "{number}");
+        }
+        for number in [Value::from(max + 1), Value::from(-max - 1), Value::from(u64::MAX), Value::from(1e16)] {
+            assert_eq!(with(number.clone()).to_bytes(), Err(EntryError::Number), "{number}");
+            let text = String::from_utf8(with(Value::from(7)).to_bytes().unwrap()).unwrap();
+            let read = Entry::from_bytes(text.replace('7', &number.to_string()).as_bytes());
+            assert_eq!(read, Err(EntryError::Number), "{number}");
+        }
+        let mut large = entry("");
+        large.attachments.push(Attachment {
+            name: "a".into(),
+            sha256: lockgate_crypto::sha256(b""),
+            bytes: BODY_NUMBER_MAX + 1,
+        });
+        assert_eq!(large.to_bytes(), Err(EntryError::Number));
+    }
+
+    #[test]
+    fn a_body_is_refused_from_its_first_level_too_many() {
+        let nested = |depth: usize| {
+            let mut entry = entry("");
+            // The body is the first level, so that this many lists lie within it.
+            let value = (1..depth).fold(Value::Null, |inner, _| Value::from(vec![inner]));
+            entry.body.insert("nested".into(), value);
+            entry
+        };
+        let bytes = nested(BODY_DEPTH_MAX).to_bytes().unwrap();
+        assert_eq!(Entry::from_bytes(&bytes).unwrap(), nested(BODY_DEPTH_MAX));
+        assert_eq!(nested(BODY_DEPTH_MAX + 1).to_bytes(), Err(EntryError::TooDeep));
+        let deeper = String::from_utf8(bytes).unwrap().replace("null", "[null]");
+        assert_eq!(Entry::from_bytes(deeper.as_bytes()), Err(EntryError::TooDeep));
     }
 }

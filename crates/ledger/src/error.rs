@@ -3,6 +3,7 @@
 use lockgate_model::{Failure, FailureKind};
 
 use crate::entry::EntryError;
+use crate::store::ATTACHMENT_BYTES_MAX;
 
 /// Why the ledger can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +35,15 @@ pub enum LedgerError {
     /// An entry that cannot be written.
     #[error(transparent)]
     Entry(#[from] EntryError),
-    /// An attachment longer than the limit.
-    #[error("an attachment of {0} bytes is longer than the limit")]
-    AttachmentTooLarge(usize),
+    /// An attachment longer than [`ATTACHMENT_BYTES_MAX`].
+    #[error("an attachment of {0} bytes is longer than {ATTACHMENT_BYTES_MAX}")]
+    AttachmentTooLarge(u64),
+    /// A checkpoint may or may not have become durable, so that nothing can be appended to what this writer knows.
+    #[error("it is not known whether the entries appended last were kept: writing their checkpoint failed")]
+    Uncertain,
+    /// The lease is of another folder than the ledger.
+    #[error("the lease is of another folder than the ledger")]
+    WrongLease,
     /// Nothing is at this index.
     #[error("the ledger has no entry {0}")]
     NoEntry(u64),
@@ -51,13 +58,19 @@ impl From<LedgerError> for Failure {
             LedgerError::Storage { .. } => {
                 (FailureKind::Unreachable, "check the ledger's storage; without the ledger nothing is written")
             }
+            LedgerError::Uncertain => {
+                (FailureKind::Unreachable, "open the ledger again: it shows which entries it has")
+            }
             LedgerError::Held(_) => (FailureKind::Unreachable, "wait until it has ended, and run again"),
             LedgerError::Damaged { .. } => {
                 (FailureKind::Tampered, "`lockgate verify` names the first thing that is wrong; restore it from a copy")
             }
+            LedgerError::AttachmentTooLarge(_) => {
+                (FailureKind::Failed, "split what is written at once, for instance by day")
+            }
             LedgerError::Exists => (FailureKind::Invalid, "choose another place for the ledger"),
             LedgerError::NoEntry(_) => (FailureKind::Invalid, "`lockgate verify` shows the ledger's size"),
-            LedgerError::Entry(_) | LedgerError::AttachmentTooLarge(_) | LedgerError::Sign(_) => {
+            LedgerError::Entry(_) | LedgerError::WrongLease | LedgerError::Sign(_) => {
                 (FailureKind::Bug, "please report it")
             }
         };

@@ -2,7 +2,9 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use jiff::{Timestamp, Unit};
 
 use crate::LedgerError;
 
@@ -14,7 +16,8 @@ const HOLDER_BYTES_MAX: u64 = 512;
 /// The right to write a ledger; given back when dropped.
 #[derive(Debug)]
 pub struct Lease {
-    _file: Option<File>,
+    /// The locked file and its folder; the lock ends with the file.
+    held: Option<(File, PathBuf)>,
 }
 
 impl Lease {
@@ -43,15 +46,28 @@ impl Lease {
         let write = |file: &mut File| {
             file.set_len(0)?;
             file.rewind()?;
-            writeln!(file, "process {}, {holder}", std::process::id())
+            let since = Timestamp::now();
+            let since = since.round(Unit::Second).unwrap_or(since);
+            writeln!(file, "process {}, {holder}, since {since}", std::process::id())
         };
         write(&mut file).map_err(failed)?;
-        Ok(Self { _file: Some(file) })
+        Ok(Self { held: Some((file, folder.to_path_buf())) })
     }
 
     /// The lease of a ledger in memory, which no other process can reach.
     pub const fn in_memory() -> Self {
-        Self { _file: None }
+        Self { held: None }
+    }
+
+    /// Whether this lease may be of the ledger in a folder: it is not of another.
+    pub(crate) fn may_be_of(&self, folder: &Path) -> bool {
+        match &self.held {
+            Some((_, held)) => match (held.canonicalize(), folder.canonicalize()) {
+                (Ok(held), Ok(folder)) => held == folder,
+                (Ok(_), Err(_)) | (Err(_), _) => false,
+            },
+            None => true,
+        }
     }
 }
 
@@ -68,7 +84,23 @@ mod tests {
             refused.to_string().contains(&format!("process {}, run daily_customers", std::process::id())),
             "{refused}"
         );
+        assert!(refused.to_string().contains(", since 2"), "{refused}");
         drop(first);
         assert!(Lease::local(folder.path(), "keys rotate").is_ok());
+    }
+
+    #[test]
+    fn what_a_holder_says_of_itself_is_cut_at_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let max = usize::try_from(HOLDER_BYTES_MAX).unwrap();
+        let shown = |length: usize| {
+            let _first = Lease::local(folder.path(), &"x".repeat(length)).unwrap();
+            let LedgerError::Held(other) = Lease::local(folder.path(), "second").unwrap_err() else { panic!() };
+            (std::fs::read_to_string(folder.path().join(LOCK_FILE)).unwrap().trim().to_owned(), other)
+        };
+        let around = shown(1).0.len() - 1;
+        let (whole, other) = shown(max - around);
+        assert_eq!((other.len(), &other), (max, &whole));
+        assert_eq!(shown(max - around + 1).1.len(), max);
     }
 }

@@ -41,7 +41,9 @@ mod verify;
 mod writer;
 
 pub use checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint};
-pub use entry::{ATTACHMENTS_PER_ENTRY_MAX, Attachment, ENTRY_BYTES_MAX, Entry, EntryError, Kind};
+pub use entry::{
+    ATTACHMENTS_PER_ENTRY_MAX, Attachment, BODY_DEPTH_MAX, BODY_NUMBER_MAX, ENTRY_BYTES_MAX, Entry, EntryError, Kind,
+};
 pub use error::LedgerError;
 pub use lease::Lease;
 pub use merkle::{Hash, check_consistency, check_inclusion};

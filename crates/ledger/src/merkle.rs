@@ -177,86 +177,153 @@ pub fn check_consistency(proof: &[Hash], old: u64, old_root: Hash, size: u64, ro
 mod tests {
     use super::*;
 
-    /// MTH, PATH and PROOF exactly as RFC 6962 defines them, by recursion over all leaves.
-    mod naive {
-        use super::*;
+    use std::cell::RefCell;
+    use std::collections::HashMap;
 
-        pub(super) fn root(leaves: &[Hash]) -> Hash {
-            match leaves {
-                [] => empty_root(),
-                [one] => *one,
-                many => {
-                    let (left, right) = many.split_at(split(many.len() as u64) as usize);
-                    node_hash(root(left), root(right))
+    use proptest::prelude::*;
+
+    /// MTH, PATH and PROOF exactly as RFC 6962 defines them, by recursion over all leaves; subtrees that were hashed
+    /// before are remembered, so that every size up to some hundreds can be tried.
+    struct Naive {
+        leaves: Vec<Hash>,
+        known: RefCell<HashMap<(usize, usize), Hash>>,
+    }
+
+    impl Naive {
+        fn new(leaves: usize) -> Self {
+            let leaves = (0..leaves).map(|i| leaf_hash(&i.to_be_bytes())).collect();
+            Self { leaves, known: RefCell::default() }
+        }
+
+        /// The largest power of two below `n`.
+        fn k(n: usize) -> usize {
+            (1..).map(|power| 1 << power).find(|power| *power >= n).unwrap() / 2
+        }
+
+        fn root(&self, low: usize, high: usize) -> Hash {
+            match high - low {
+                0 => Hash(*lockgate_crypto::sha256(b"").as_bytes()),
+                1 => self.leaves[low],
+                n => {
+                    let known = self.known.borrow().get(&(low, high)).copied();
+                    known.unwrap_or_else(|| {
+                        let middle = low + Self::k(n);
+                        let joined = node_hash(self.root(low, middle), self.root(middle, high));
+                        self.known.borrow_mut().insert((low, high), joined);
+                        joined
+                    })
                 }
             }
         }
 
-        pub(super) fn path(index: usize, leaves: &[Hash]) -> Vec<Hash> {
-            if leaves.len() <= 1 {
+        fn path(&self, m: usize, low: usize, high: usize) -> Vec<Hash> {
+            if high - low <= 1 {
                 return Vec::new();
             }
-            let k = split(leaves.len() as u64) as usize;
-            let (mut path, sibling) = if index < k {
-                (path(index, &leaves[..k]), root(&leaves[k..]))
+            let k = Self::k(high - low);
+            let (mut path, sibling) = if m < k {
+                (self.path(m, low, low + k), self.root(low + k, high))
             } else {
-                (self::path(index - k, &leaves[k..]), root(&leaves[..k]))
+                (self.path(m - k, low + k, high), self.root(low, low + k))
             };
             path.push(sibling);
             path
         }
 
-        pub(super) fn subproof(m: usize, leaves: &[Hash], complete: bool) -> Vec<Hash> {
-            if m == leaves.len() {
-                return if complete { Vec::new() } else { vec![root(leaves)] };
+        fn subproof(&self, m: usize, low: usize, high: usize, complete: bool) -> Vec<Hash> {
+            if m == high - low {
+                return if complete { Vec::new() } else { vec![self.root(low, high)] };
             }
-            let k = split(leaves.len() as u64) as usize;
+            let k = Self::k(high - low);
             let (mut proof, sibling) = if m <= k {
-                (subproof(m, &leaves[..k], complete), root(&leaves[k..]))
+                (self.subproof(m, low, low + k, complete), self.root(low + k, high))
             } else {
-                (subproof(m - k, &leaves[k..], false), root(&leaves[..k]))
+                (self.subproof(m - k, low + k, high, false), self.root(low, low + k))
             };
             proof.push(sibling);
             proof
         }
-    }
 
-    fn leaves(n: usize) -> Vec<Hash> {
-        (0..n).map(|i| leaf_hash(&i.to_be_bytes())).collect()
-    }
+        fn hashes(&self, ranges: &[Range]) -> Vec<Hash> {
+            ranges.iter().map(|(low, high)| self.root(*low as usize, *high as usize)).collect()
+        }
 
-    fn hashes(ranges: &[Range], leaves: &[Hash]) -> Vec<Hash> {
-        ranges.iter().map(|(low, high)| naive::root(&leaves[*low as usize..*high as usize])).collect()
+        fn check_index(&self, index: usize, size: usize) {
+            let root = self.root(0, size);
+            let proof = self.hashes(&inclusion_ranges(index as u64, size as u64));
+            assert_eq!(proof, self.path(index, 0, size), "{index} of {size}");
+            let holds = |proof: &[Hash], index: usize, leaf, size: usize, root| {
+                check_inclusion(proof, index as u64, leaf, size as u64, root)
+            };
+            let leaf = self.leaves[index];
+            assert!(holds(&proof, index, leaf, size, root), "{index} of {size}");
+            assert!(!holds(&proof, index, leaf, size, leaf_hash(b"other")));
+            assert!(!holds(&proof, index, leaf_hash(b"other"), size, root));
+            assert!(!holds(&proof, index + size, leaf, size, root));
+            assert!(size == 1 || !holds(&proof, (index + 1) % size, leaf, size, root));
+            for at in 0..proof.len() {
+                let mut wrong = proof.clone();
+                wrong[at].0[31] ^= 1;
+                assert!(!holds(&wrong, index, leaf, size, root), "{index} of {size}, hash {at}");
+            }
+            assert!(!holds(&Vec::from_iter(proof.iter().copied().chain([root])), index, leaf, size, root));
+            assert!(proof.is_empty() || !holds(&proof[1..], index, leaf, size, root));
+        }
+
+        fn check_old(&self, old: usize, size: usize) {
+            let (old_root, root) = (self.root(0, old), self.root(0, size));
+            let proof = self.hashes(&consistency_ranges(old as u64, size as u64));
+            assert_eq!(proof, self.subproof(old, 0, size, true), "{old} of {size}");
+            let holds =
+                |proof: &[Hash], old_root, root| check_consistency(proof, old as u64, old_root, size as u64, root);
+            assert!(holds(&proof, old_root, root), "{old} of {size}");
+            assert!(!holds(&proof, leaf_hash(b"other"), root));
+            assert!(!holds(&proof, old_root, leaf_hash(b"other")));
+            assert!(!check_consistency(&proof, size as u64 + 1, old_root, size as u64, root));
+            for at in 0..proof.len() {
+                let mut wrong = proof.clone();
+                wrong[at].0[0] ^= 128;
+                assert!(!holds(&wrong, old_root, root), "{old} of {size}, hash {at}");
+            }
+            assert!(!holds(&Vec::from_iter(proof.iter().copied().chain([root])), old_root, root));
+            assert!(proof.is_empty() || !holds(&proof[1..], old_root, root));
+        }
     }
 
     #[test]
     fn roots_and_proofs_are_those_of_rfc_6962_and_hold_only_for_what_they_prove() {
-        for size in 1..70usize {
-            let leaves = leaves(size);
-            let root = naive::root(&leaves);
-            assert_eq!(root_of(&leaves), Some(root));
-            for index in 0..size {
-                let proof = hashes(&inclusion_ranges(index as u64, size as u64), &leaves);
-                assert_eq!(proof, naive::path(index, &leaves), "{index} of {size}");
-                assert!(check_inclusion(&proof, index as u64, leaves[index], size as u64, root));
-                let other = (index + 1) % size;
-                assert_eq!(size == 1, check_inclusion(&proof, index as u64, leaves[other], size as u64, root));
-                assert!(!check_inclusion(&proof, index as u64, leaves[index], size as u64, empty_root()));
-            }
-            for old in 1..=size {
-                let old_root = naive::root(&leaves[..old]);
-                let proof = hashes(&consistency_ranges(old as u64, size as u64), &leaves);
-                assert_eq!(proof, naive::subproof(old, &leaves, true), "{old} of {size}");
-                assert!(check_consistency(&proof, old as u64, old_root, size as u64, root), "{old} of {size}");
-                assert!(!check_consistency(&proof, old as u64, empty_root(), size as u64, root));
-                assert!(!check_consistency(&proof, old as u64, old_root, size as u64, empty_root()));
-                let mut longer = proof.clone();
-                longer.push(root);
-                assert!(!check_consistency(&longer, old as u64, old_root, size as u64, root));
-            }
+        let naive = Naive::new(300);
+        assert_eq!(root_of(&[]), None);
+        for size in 1..=300 {
+            assert_eq!(root_of(&naive.leaves[..size]), Some(naive.root(0, size)));
+            // Every index of the small trees, and of the others those where subtrees meet.
+            let step = if size < 70 { 1 } else { 7 };
+            (0..size).step_by(step).chain([size - 1]).for_each(|index| naive.check_index(index, size));
+            (1..=size).step_by(step).chain([size]).for_each(|old| naive.check_old(old, size));
         }
-        assert!(check_consistency(&[], 0, empty_root(), 3, naive::root(&leaves(3))));
-        assert!(!check_inclusion(&[], 1, leaves(1)[0], 1, leaves(1)[0]));
+        assert!(check_consistency(&[], 0, empty_root(), 3, naive.root(0, 3)));
+        assert!(!check_consistency(&[], 0, naive.root(0, 1), 3, naive.root(0, 3)));
+        assert!(!check_consistency(&[naive.root(0, 3)], 0, empty_root(), 3, naive.root(0, 3)));
+        assert!(check_consistency(&[], 0, empty_root(), 0, empty_root()));
+        assert!(!check_inclusion(&[], 0, naive.leaves[0], 0, empty_root()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn larger_trees_are_those_of_rfc_6962_too(size in 1usize..3_000, index: usize, old: usize) {
+            let naive = Naive::new(size);
+            prop_assert_eq!(root_of(&naive.leaves), Some(naive.root(0, size)));
+            naive.check_index(index % size, size);
+            naive.check_old(old % size + 1, size);
+        }
+
+        #[test]
+        fn no_size_is_too_large_to_say_what_a_proof_holds(size in 1u64.., index: u64, old: u64) {
+            prop_assert!(inclusion_ranges(index % size, size).len() <= 64);
+            prop_assert!(consistency_ranges(old % size, size).len() <= 65);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use lockgate_crypto::{SigningKey, VerifyingKey, sha256};
 
 /// The signature type of Ed25519.
 const ED25519: u8 = 1;
-/// The most signature lines that are looked at.
+/// The most signatures that a note may have.
 const SIGNATURES_MAX: usize = 64;
 
 /// A name and the public key that signs under it, in the text form of C2SP signed-note: `name+hash+key`.
@@ -47,20 +47,31 @@ impl VerifierKey {
         [a, b, c, d]
     }
 
-    /// The text of a note that this key signed; `None` if it did not.
+    /// The text of a note that this key signed. `None` if it did not, if one of its signatures does not verify, or if a
+    /// line is no signature; signatures of others are passed over (C2SP signed-note, "Signatures").
     pub(crate) fn open<'n>(&self, note: &'n str) -> Option<&'n str> {
         let (text, signatures) = note.rsplit_once("\n\n")?;
         let text = note.get(..text.len() + 1)?;
-        let mut lines = signatures.strip_suffix('\n')?.split('\n').take(SIGNATURES_MAX);
-        let prefix = format!("— {} ", self.name);
-        let verifies = |line: &str| {
-            let blob = STANDARD.decode(line.strip_prefix(&prefix)?).ok()?;
+        let mut signed = false;
+        for (count, line) in signatures.strip_suffix('\n')?.split('\n').enumerate() {
+            let (name, blob) = line.strip_prefix("— ")?.split_once(' ')?;
+            let blob = STANDARD.decode(blob).ok()?;
             let (id, signature) = blob.split_first_chunk::<4>()?;
-            let signature: &[u8; 64] = signature.try_into().ok()?;
-            (*id == self.id() && self.key.verify(text.as_bytes(), signature).is_ok()).then_some(())
-        };
-        lines.any(|line| verifies(line).is_some()).then_some(text)
+            if count >= SIGNATURES_MAX || !is_key_name(name) || signature.is_empty() {
+                return None;
+            }
+            if name == self.name && *id == self.id() {
+                self.key.verify(text.as_bytes(), signature.try_into().ok()?).ok()?;
+                signed = true;
+            }
+        }
+        signed.then_some(text)
     }
+}
+
+/// Key names are not empty and have no white space and no `+` (C2SP signed-note, "Format").
+fn is_key_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '+')
 }
 
 /// Signs a text, which ends with a newline.
@@ -94,7 +105,7 @@ impl FromStr for VerifierKey {
             Some(Self::new(name, VerifyingKey::from_bytes(key.try_into().ok()?)))
         };
         // The hash is compared by writing the key anew.
-        parse().filter(|key| key.to_string() == text).ok_or(VerifierKeyError)
+        parse().filter(|key| is_key_name(&key.name) && key.to_string() == text).ok_or(VerifierKeyError)
     }
 }
 
@@ -110,11 +121,24 @@ mod tests {
         let verifier = VerifierKey::new("lockgate/retail", key.verifying_key());
         assert_eq!(verifier.open(&note), Some("lockgate/retail\n1\nx\n"));
         assert_eq!(verifier.to_string().parse::<VerifierKey>().unwrap(), verifier);
-        let foreign = format!("{note}— somebody AAAA\n");
-        assert!(verifier.open(&foreign).is_some(), "signatures of others are passed over");
+        let others = |count: usize| format!("{note}{}", "— somebody AAAAAAA=\n".repeat(count));
+        assert!(verifier.open(&others(SIGNATURES_MAX - 1)).is_some(), "signatures of others are passed over");
+        assert_eq!(verifier.open(&others(SIGNATURES_MAX)), None);
         let other = SigningKey::from_seed(Secret::new([8; 32])).unwrap();
         assert_eq!(VerifierKey::new("lockgate/retail", other.verifying_key()).open(&note), None);
         assert_eq!(VerifierKey::new("lockgate/other", key.verifying_key()).open(&note), None);
+        let signature = note.lines().last().unwrap();
+        let text = note.split_once("\n\n").unwrap().0;
+        for line in ["— somebody AAAA", "— AAAAAAA=", "—  AAAAAAA=", "- somebody AAAAAAA=", "— some+body AAAAAAA=", ""]
+        {
+            assert_eq!(verifier.open(&format!("{note}{line}\n")), None, "{line}");
+        }
+        // A signature by this key that does not verify is not made good by another that does.
+        let forged = sign("lockgate/retail\n2\nx\n", "lockgate/retail", &key).unwrap();
+        let forged = forged.lines().last().unwrap();
+        assert!(verifier.open(&format!("{text}\n\n{signature}\n{signature}\n")).is_some());
+        assert_eq!(verifier.open(&format!("{text}\n\n{signature}\n{forged}\n")), None);
+        assert_eq!(verifier.open(&format!("{text}\n\n{forged}\n{signature}\n")), None);
         for at in 0..note.len() {
             let mut bytes = note.clone().into_bytes();
             bytes[at] ^= 1;
@@ -128,7 +152,8 @@ mod tests {
         let key = SigningKey::from_seed(Secret::new([7; 32])).unwrap();
         let good = VerifierKey::new("a", key.verifying_key()).to_string();
         assert!(good.parse::<VerifierKey>().is_ok());
-        for wrong in ["", "a", "a+b", "a+00000000+AQ==", &good.replace("a+", "b+")] {
+        let named = |name: &str| VerifierKey::new(name, key.verifying_key()).to_string();
+        for wrong in ["", "a", "a+b", "a+00000000+AQ==", &good.replace("a+", "b+"), &named(""), &named("a b")] {
             assert!(wrong.parse::<VerifierKey>().is_err(), "{wrong}");
         }
     }

@@ -116,7 +116,11 @@ impl LedgerReader {
             if count == 0 {
                 break;
             }
-            edge.push(if count % TILE_WIDTH == 0 { Vec::new() } else { self.tile(level, count / TILE_WIDTH).await? });
+            edge.push(if count.is_multiple_of(TILE_WIDTH) {
+                Vec::new()
+            } else {
+                self.tile(level, count / TILE_WIDTH).await?
+            });
         }
         Ok(Tree::from_edge(size, edge))
     }

@@ -8,17 +8,18 @@
 //!   └─ the checkpoint that somebody kept: no longer than this log, and its root at its size
 //!   └─ each attachment: there, of its length and digest
 //! ```
-//! Memory does not grow with the log: one bundle and the right edge of the tree are held, and the attachments' digests.
+//! Held in memory: one bundle, the right edge of the tree, a piece of one attachment, and the attachments' digests, which
+//! are all that grows with the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::checkpoint::Checkpoint;
-use crate::merkle::{Hash, empty_root, leaf_hash};
+use crate::merkle::{Hash, check_inclusion, empty_root, leaf_hash};
 use crate::note::VerifierKey;
 use crate::reader::LedgerReader;
 use crate::store::attachment_path;
-use crate::tile::{CHECKPOINT, TILE_WIDTH, bundle_path, width_of};
+use crate::tile::{CHECKPOINT, TILE_WIDTH, bundle_path, tile_path, width_of};
 use crate::tree::{Tile, Tree};
 use crate::{Attachment, Entry, Kind, LedgerError, LedgerStore};
 
@@ -104,7 +105,7 @@ pub async fn verify(
     for bundle in 0..checkpoint.size.div_ceil(TILE_WIDTH) {
         walk.bundle(bundle, each).await?;
     }
-    let unfinished: Vec<Tile> = walk.tree.unfinished().collect();
+    let unfinished: Vec<Tile> = walk.tree.unfinished().filter(|tile| tile.level > 0).collect();
     for tile in unfinished {
         walk.compare_tile(&tile).await?;
     }
@@ -142,19 +143,40 @@ impl Walk<'_> {
             let index = self.tree.size();
             let hash = leaf_hash(bytes);
             if hash != recorded {
-                let what = "it does not have the hash that its tile records: one of the two was changed";
-                return Err(found(object, Some(index), what));
+                return Err(self.changed_entry(index, hash, recorded).await);
             }
             let entry = Entry::from_bytes(bytes).map_err(|error| found(&object, Some(index), error.to_string()))?;
             each(index, &entry).map_err(|what| found(&object, Some(index), what))?;
             *self.entries.entry(entry.kind).or_default() += 1;
             self.attached.extend(entry.attachments.iter().map(|a| (index, a.sha256, a.bytes)));
-            for tile in self.tree.push(hash) {
-                self.compare_tile(&tile).await?;
+            // The lowest tile was compared with each entry already.
+            for tile in self.tree.push(hash).iter().filter(|tile| tile.level > 0) {
+                self.compare_tile(tile).await?;
             }
             self.compare_seen()?;
         }
         Ok(())
+    }
+
+    /// An entry has another hash than its tile records: the checkpoint decides which of the two was changed.
+    async fn changed_entry(&self, index: u64, computed: Hash, recorded: Hash) -> VerifyError {
+        let Checkpoint { size, root, .. } = *self.reader.checkpoint();
+        let proof = match self.reader.inclusion_proof(index).await {
+            Ok(proof) => proof,
+            Err(LedgerError::Damaged { .. } | LedgerError::NoEntry(_)) => Vec::new(),
+            Err(other) => return VerifyError::Unreadable(other),
+        };
+        let bundle = bundle_path(index / TILE_WIDTH, width_of(index / TILE_WIDTH, size));
+        let tile = tile_path(0, index / TILE_WIDTH, width_of(index / TILE_WIDTH, size));
+        if check_inclusion(&proof, index, recorded, size, root) {
+            found(bundle, Some(index), "it is not the entry that the checkpoint covers: it was changed")
+        } else if check_inclusion(&proof, index, computed, size, root) {
+            let what = "the tile does not have the entry's hash, which the checkpoint covers: the tile was changed";
+            found(tile, Some(index), what)
+        } else {
+            let what = format!("it does not have the hash that `{tile}` records, and the checkpoint covers neither");
+            found(bundle, Some(index), what)
+        }
     }
 
     /// A tile must hold the hashes that were computed from what is below it.
@@ -193,10 +215,10 @@ impl Walk<'_> {
                 continue;
             }
             let attachment = Attachment { name: String::new(), sha256: *sha256, bytes: *size };
-            match self.reader.store().attachment(&attachment).await {
-                Ok(content) => {
+            match self.reader.store().check_attachment(&attachment).await {
+                Ok(()) => {
                     count += 1;
-                    bytes += content.len() as u64;
+                    bytes += size;
                 }
                 Err(LedgerError::Damaged { what, .. }) => {
                     return Err(found(attachment_path(sha256), Some(*index), format!("the attachment {what}")));

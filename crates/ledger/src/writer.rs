@@ -6,9 +6,10 @@ use crate::checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint};
 use crate::merkle::leaf_hash;
 use crate::note::VerifierKey;
 use crate::reader::LedgerReader;
+use crate::store::WriterSeat;
 use crate::tile::{CHECKPOINT, TILE_WIDTH, append_entry, bundle_path, width_of};
 use crate::tree::Tree;
-use crate::{Attachment, Entry, Lease, LedgerError, LedgerReader as Reader, LedgerStore};
+use crate::{Attachment, Entry, Lease, LedgerError, LedgerStore};
 
 /// Writes one ledger, under a lease.
 ///
@@ -16,20 +17,31 @@ use crate::{Attachment, Entry, Lease, LedgerError, LedgerReader as Reader, Ledge
 pub struct LedgerWriter {
     store: LedgerStore,
     _lease: Lease,
+    _seat: WriterSeat,
     origin: String,
     tree: Tree,
     /// The entries of the unfinished bundle, encoded.
     bundle: Vec<u8>,
+    /// Writing a checkpoint failed: it may be durable all the same, and then another must not be signed beside it.
+    uncertain: bool,
 }
 
 impl LedgerWriter {
     /// Begins a ledger with nothing in it. Fails if there is one.
     pub async fn create(store: LedgerStore, lease: Lease, origin: &str, key: &SigningKey) -> Result<Self, LedgerError> {
+        let seat = take_place(&store, &lease)?;
         if store.get(CHECKPOINT, CHECKPOINT_BYTES_MAX).await?.is_some() {
             return Err(LedgerError::Exists);
         }
-        let mut writer =
-            Self { store, _lease: lease, origin: origin.to_owned(), tree: Tree::default(), bundle: Vec::new() };
+        let mut writer = Self {
+            store,
+            _lease: lease,
+            _seat: seat,
+            origin: origin.to_owned(),
+            tree: Tree::default(),
+            bundle: Vec::new(),
+            uncertain: false,
+        };
         writer.append(&[], key).await?;
         Ok(writer)
     }
@@ -37,7 +49,8 @@ impl LedgerWriter {
     /// Opens a ledger for appending. Fails if its checkpoint is not signed by this key, or the right edge of its tree is
     /// not what the checkpoint says.
     pub async fn open(store: LedgerStore, lease: Lease, origin: &str, key: VerifyingKey) -> Result<Self, LedgerError> {
-        let reader = Reader::open(store.clone(), VerifierKey::new(origin, key)).await?;
+        let seat = take_place(&store, &lease)?;
+        let reader = LedgerReader::open(store.clone(), VerifierKey::new(origin, key)).await?;
         let size = reader.checkpoint().size;
         let tree = reader.edge().await?;
         if tree.root() != reader.checkpoint().root {
@@ -45,7 +58,7 @@ impl LedgerWriter {
             return Err(LedgerError::Damaged { object: CHECKPOINT.into(), what });
         }
         let bundle = unfinished_bundle(&reader, size).await?;
-        Ok(Self { store, _lease: lease, origin: origin.to_owned(), tree, bundle })
+        Ok(Self { store, _lease: lease, _seat: seat, origin: origin.to_owned(), tree, bundle, uncertain: false })
     }
 
     /// How many entries there are.
@@ -64,15 +77,19 @@ impl LedgerWriter {
     }
 
     /// Appends entries, all or none; durable when it returns. After a failure the log is as it was, and the same entries
-    /// may be appended again.
+    /// may be appended again; only where writing the checkpoint itself failed, the log may have them, and this writer
+    /// appends nothing more: open the ledger again to see.
     pub async fn append(&mut self, entries: &[Entry], key: &SigningKey) -> Result<(Checkpoint, String), LedgerError> {
+        if self.uncertain {
+            return Err(LedgerError::Uncertain);
+        }
         let encoded = entries.iter().map(Entry::to_bytes).collect::<Result<Vec<_>, _>>()?;
         let (mut tree, mut bundle) = (self.tree.clone(), self.bundle.clone());
         let mut tiles = Vec::new();
         for entry in &encoded {
             append_entry(&mut bundle, entry);
             tiles.extend(tree.push(leaf_hash(entry)));
-            if tree.size() % TILE_WIDTH == 0 {
+            if tree.size().is_multiple_of(TILE_WIDTH) {
                 let path = bundle_path(tree.size() / TILE_WIDTH - 1, TILE_WIDTH);
                 self.store.put(&path, std::mem::take(&mut bundle)).await?;
             }
@@ -87,9 +104,18 @@ impl LedgerWriter {
         }
         let checkpoint = Checkpoint { origin: self.origin.clone(), size: tree.size(), root: tree.root() };
         let signed = checkpoint.signed(key).map_err(LedgerError::Sign)?;
+        self.uncertain = true;
         self.store.put(CHECKPOINT, signed.clone().into_bytes()).await?;
+        self.uncertain = false;
         (self.tree, self.bundle) = (tree, bundle);
         Ok((checkpoint, signed))
+    }
+}
+
+fn take_place(store: &LedgerStore, lease: &Lease) -> Result<WriterSeat, LedgerError> {
+    match store.folder() {
+        Some(folder) if !lease.may_be_of(folder) => Err(LedgerError::WrongLease),
+        Some(_) | None => store.take_writer_seat(),
     }
 }
 

@@ -1,11 +1,12 @@
 //! A failure between any two writes leaves a log that opens, verifies, and takes the same entries again.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures::stream::BoxStream;
-use lockgate_ledger::{LedgerStore, verify};
+use lockgate_ledger::{Checkpoint, Lease, LedgerError, LedgerStore, LedgerWriter, verify};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -13,13 +14,15 @@ use object_store::{
     PutOptions, PutPayload, PutResult, Result,
 };
 
-use crate::support::{create, entries, key, open, verifier};
+use crate::support::{ORIGIN, create, entries, entry, key, open, verifier};
 
 /// Lets so many puts through, and then none.
 #[derive(Debug)]
 struct Failing {
     inner: Arc<InMemory>,
     puts_left: AtomicI64,
+    /// Whether the first put that fails has written all the same.
+    writes_first: bool,
 }
 
 impl fmt::Display for Failing {
@@ -31,7 +34,11 @@ impl fmt::Display for Failing {
 #[async_trait::async_trait]
 impl ObjectStore for Failing {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        if self.puts_left.fetch_sub(1, Ordering::SeqCst) <= 0 {
+        let left = self.puts_left.fetch_sub(1, Ordering::SeqCst);
+        if left <= 0 {
+            if left == 0 && self.writes_first {
+                self.inner.put_opts(location, payload, options).await?;
+            }
             return Err(object_store::Error::Generic { store: "failing", source: "no more puts".into() });
         }
         self.inner.put_opts(location, payload, options).await
@@ -62,37 +69,88 @@ impl ObjectStore for Failing {
     }
 }
 
+fn failing(inner: &Arc<InMemory>, puts_left: i64, writes_first: bool) -> Arc<Failing> {
+    Arc::new(Failing { inner: inner.clone(), puts_left: AtomicI64::new(puts_left), writes_first })
+}
+
+async fn verified(memory: &Arc<InMemory>, seen: &Checkpoint) -> Checkpoint {
+    let whole = LedgerStore::over(memory.clone());
+    verify(&whole, &verifier(), Some(seen), &mut |_, _| Ok(())).await.unwrap().checkpoint
+}
+
+/// Entries with an attachment, as a run commits them.
+async fn commit(store: &LedgerStore, numbers: Range<usize>) -> Result<Checkpoint, LedgerError> {
+    let mut writer = LedgerWriter::open(store.clone(), Lease::in_memory(), ORIGIN, key().verifying_key()).await?;
+    let attachment = writer.put_attachment("manifest", vec![7; 1000]).await?;
+    let batch: Vec<_> = numbers.map(|number| entry(number, vec![attachment.clone()])).collect();
+    Ok(writer.append(&batch, &key()).await?.0)
+}
+
 #[tokio::test]
 async fn nothing_that_was_acknowledged_is_lost_and_the_same_batch_is_taken_again() {
     // The batch completes a bundle and a tile and begins the next ones.
     let (before, batch) = (0..200, 200..330);
-    let mut failures = 0;
-    for puts in 0.. {
-        let memory = Arc::new(InMemory::new());
-        let whole = LedgerStore::over(memory.clone());
-        let (acknowledged, _) = create(&whole).await.append(&entries(before.clone()), &key()).await.unwrap();
-        let failing = LedgerStore::over(Arc::new(Failing { inner: memory.clone(), puts_left: AtomicI64::new(puts) }));
-        let outcome = open(&failing).await.append(&entries(batch.clone()), &key()).await;
+    for writes_first in [false, true] {
+        let mut failures = 0;
+        for puts in 0.. {
+            let memory = Arc::new(InMemory::new());
+            let whole = LedgerStore::over(memory.clone());
+            let (acknowledged, _) = create(&whole).await.append(&entries(before.clone()), &key()).await.unwrap();
+            let outcome = commit(&LedgerStore::over(failing(&memory, puts, writes_first)), batch.clone()).await;
 
-        let verified = verify(&whole, &verifier(), Some(&acknowledged), &mut |_, _| Ok(())).await.unwrap();
-        if outcome.is_ok() {
-            assert_eq!(verified.checkpoint.size, 330);
-            break;
+            let now = verified(&memory, &acknowledged).await;
+            if outcome.is_ok() {
+                assert_eq!(now.size, 330);
+                break;
+            }
+            failures += 1;
+            if now.size == 330 {
+                assert!(writes_first, "after {puts} puts");
+                assert_eq!(open(&whole).await.size(), 330, "the checkpoint was durable, and opening shows it");
+                continue;
+            }
+            assert_eq!(now, acknowledged, "after {puts} puts");
+            assert_eq!(commit(&whole, batch.clone()).await.unwrap().size, 330);
+            assert_eq!(verified(&memory, &acknowledged).await.size, 330, "after {puts} puts");
         }
-        assert_eq!(verified.checkpoint, acknowledged, "after {puts} puts");
-        open(&whole).await.append(&entries(batch.clone()), &key()).await.unwrap();
-        let verified = verify(&whole, &verifier(), Some(&acknowledged), &mut |_, _| Ok(())).await.unwrap();
-        assert_eq!(verified.checkpoint.size, 330, "after {puts} puts");
-        failures += 1;
+        assert_eq!(failures, 7, "an attachment, two bundles, three tiles and the checkpoint");
     }
-    assert!(failures >= 6, "bundles, tiles and the checkpoint each failed once: {failures}");
+}
+
+#[tokio::test]
+async fn a_ledger_that_was_not_begun_can_be_begun_again() {
+    for writes_first in [false, true] {
+        let memory = Arc::new(InMemory::new());
+        let store = LedgerStore::over(failing(&memory, 0, writes_first));
+        assert!(LedgerWriter::create(store, Lease::in_memory(), ORIGIN, &key()).await.is_err());
+        let whole = LedgerStore::over(memory.clone());
+        let writer = if writes_first { open(&whole).await } else { create(&whole).await };
+        assert_eq!(writer.size(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_does_not_know_whether_its_checkpoint_was_kept_appends_nothing_more() {
+    for writes_first in [false, true] {
+        let memory = Arc::new(InMemory::new());
+        create(&LedgerStore::over(memory.clone())).await;
+        // A bundle and a tile are written, and the checkpoint is not acknowledged.
+        let store = failing(&memory, 2, writes_first);
+        let mut writer = open(&LedgerStore::over(store.clone())).await;
+        assert!(matches!(writer.append(&entries(0..3), &key()).await, Err(LedgerError::Storage { .. })));
+        store.puts_left.store(i64::MAX, Ordering::SeqCst);
+        // Other entries at the same size would be signed beside the first: a fork of our own making.
+        assert!(matches!(writer.append(&entries(5..8), &key()).await, Err(LedgerError::Uncertain)));
+        drop(writer);
+        assert_eq!(open(&LedgerStore::over(memory)).await.size(), if writes_first { 3 } else { 0 });
+    }
 }
 
 #[tokio::test]
 async fn a_writer_goes_on_after_a_failed_append() {
     let memory = Arc::new(InMemory::new());
     create(&LedgerStore::over(memory.clone())).await;
-    let store = Arc::new(Failing { inner: memory.clone(), puts_left: AtomicI64::new(1) });
+    let store = failing(&memory, 1, false);
     let mut writer = open(&LedgerStore::over(store.clone())).await;
     assert!(writer.append(&entries(0..3), &key()).await.is_err());
     assert_eq!(writer.size(), 0);

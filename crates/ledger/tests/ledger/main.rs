@@ -2,6 +2,9 @@
 
 mod crash;
 mod foreign;
+mod golden;
+mod limits;
 mod round_trip;
 mod support;
 mod tampering;
+mod writers;
