@@ -228,7 +228,7 @@ impl Classifier<'_> {
         let values = case.when_then_expr.iter().map(|(_, then)| then).chain(case.else_expr.iter());
         let mut inputs = values.map(|value| facts(value)).collect::<Outcome<Vec<_>>>()?;
         for condition in conditions {
-            inputs.push(facts(condition)?.as_condition());
+            inputs.push(facts(condition)?.into_condition());
         }
         self.compute(expr, &inputs)
     }

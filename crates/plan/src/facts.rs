@@ -90,7 +90,7 @@ impl Facts {
     }
 
     /// The same value seen as the condition that chooses another.
-    pub(crate) fn as_condition(mut self) -> Self {
+    pub(crate) fn into_condition(mut self) -> Self {
         self.sources =
             self.sources.into_iter().map(|source| Dependence { kind: DependenceKind::Conditional, ..source }).collect();
         self

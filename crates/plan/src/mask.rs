@@ -66,7 +66,7 @@ fn date_to_year(values: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         let year = Date32Type::to_naive_date_opt(days)?.format("%Y").to_string().parse().ok()?;
         let epoch = jiff::civil::date(1970, 1, 1);
         let first = jiff::civil::Date::new(year, 1, 1).ok()?;
-        i32::try_from(first.since((jiff::Unit::Day, epoch)).ok()?.get_days()).ok()
+        Some(first.since((jiff::Unit::Day, epoch)).ok()?.get_days())
     };
     let days: Date32Array =
         dates.as_primitive::<Date32Type>().iter().map(|days| days.and_then(first_of_year)).collect();

@@ -94,7 +94,7 @@ fn parse_one(sql: &str) -> Result<Statement, Box<Problem>> {
     let refuse = |code, message: String| Box::new(Problem::new(code, message));
     if sql.len() > SQL_BYTES_MAX {
         let message = format!("the SQL is {} bytes long; the most is {SQL_BYTES_MAX}", sql.len());
-        return Err(refuse(Code::SqlLimit, message).into());
+        return Err(refuse(Code::SqlLimit, message));
     }
     let dialect = GenericDialect {};
     let parsed = Parser::new(&dialect)

@@ -138,6 +138,9 @@ fn new_run_id(request: &RunRequest<'_>) -> Result<RunId, Failure> {
     Ok(RunId::new(now, bytes))
 }
 
+/// What protects each column that needs a key.
+type Protectors = BTreeMap<ColumnName, Arc<dyn Protector>>;
+
 /// A run on its way.
 struct Attempt<'a> {
     request: &'a RunRequest<'a>,
@@ -181,9 +184,9 @@ impl Attempt<'_> {
     }
 
     /// A key for each column that needs one; each sealed column gets a data key of this run's own.
-    fn prepare_keys(&mut self) -> Result<(BTreeMap<ColumnName, Arc<dyn Protector>>, KeysUsed), Failure> {
+    fn prepare_keys(&mut self) -> Result<(Protectors, KeysUsed), Failure> {
         let RunRequest { project, pipeline, plan, .. } = *self.request;
-        let mut protectors: BTreeMap<ColumnName, Arc<dyn Protector>> = BTreeMap::new();
+        let mut protectors = Protectors::new();
         let mut columns: BTreeMap<ColumnName, ColumnProtectionKey> = BTreeMap::new();
         let keyring = &mut self.workspace.keyring;
         for column in plan.columns() {
@@ -231,7 +234,7 @@ impl Attempt<'_> {
     fn execute(
         &mut self,
         inputs: &[RunInput],
-        protectors: BTreeMap<ColumnName, Arc<dyn Protector>>,
+        protectors: Protectors,
         keys: KeysUsed,
         sink: &mut SqliteSink,
         spec: &TableSpec,
