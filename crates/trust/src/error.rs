@@ -8,7 +8,7 @@ use lockgate_model::{Failure, FailureKind};
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// There is no key store, and the project has used one.
-    #[error("the key store {0} is gone")]
+    #[error("LG303: the key store {0} is gone")]
     Gone(PathBuf),
     /// A file can't be read or written.
     #[error("{path} cannot be {verb}: {source}")]
