@@ -48,3 +48,56 @@ impl Checkpoint {
         format!("{}\n{}\n{}\n", self.origin, self.size, self.root)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lockgate_crypto::Secret;
+
+    use super::*;
+    use crate::merkle::empty_root;
+
+    const ORIGIN: &str = "lockgate/retail";
+
+    fn key() -> SigningKey {
+        SigningKey::from_seed(Secret::new([7; 32])).unwrap()
+    }
+
+    /// Opens a text that this key signed, whatever it is.
+    fn open_signed(text: &str) -> Option<Checkpoint> {
+        Checkpoint::open(&sign(text, ORIGIN, &key()).unwrap(), &VerifierKey::new(ORIGIN, key().verifying_key()))
+    }
+
+    #[test]
+    fn a_checkpoint_comes_back_as_it_was_signed() {
+        assert_eq!(Checkpoint::origin_of(&"retail".parse().unwrap()), ORIGIN);
+        for size in [0, 1, u64::MAX] {
+            let checkpoint = Checkpoint { origin: ORIGIN.into(), size, root: empty_root() };
+            let signed = checkpoint.signed(&key()).unwrap();
+            let verifier = VerifierKey::new(ORIGIN, key().verifying_key());
+            assert_eq!(Checkpoint::open(&signed, &verifier), Some(checkpoint));
+        }
+    }
+
+    #[test]
+    fn what_the_key_signed_in_another_form_is_no_checkpoint() {
+        let root = empty_root().to_string();
+        assert!(open_signed(&format!("{ORIGIN}\n7\n{root}\n")).is_some());
+        for wrong in [
+            format!("lockgate/other\n7\n{root}\n"),
+            format!("{ORIGIN}\n07\n{root}\n"),
+            format!("{ORIGIN}\n+7\n{root}\n"),
+            format!("{ORIGIN}\n-7\n{root}\n"),
+            format!("{ORIGIN}\n18446744073709551616\n{root}\n"),
+            format!("{ORIGIN}\n\n{root}\n"),
+            format!("{ORIGIN}\n7 \n{root}\n"),
+            format!("{ORIGIN}\r\n7\r\n{root}\r\n"),
+            format!("{ORIGIN}\n7\n{}\n", root.trim_end_matches('=')),
+            format!("{ORIGIN}\n7\nAAAA\n"),
+            format!("{ORIGIN}\n7\n{root}\nextension\n"),
+            format!("{ORIGIN}\n7\n"),
+            "\n".to_owned(),
+        ] {
+            assert_eq!(open_signed(&wrong), None, "{wrong:?}");
+        }
+    }
+}
