@@ -17,17 +17,23 @@ mod column_builder;
 mod csv;
 mod fault;
 mod local_store;
+mod parquet;
 mod path_template;
 mod sqlite;
 mod values;
 
 pub use arrow_type::arrow_type;
+pub use column_builder::constant_column;
 pub use csv::{
     BreakReason, BrokenRecord, COLUMNS_MAX, CsvBatch, CsvColumn, CsvError, CsvLimits, CsvOptions, CsvOptionsError,
     CsvReader, FIELD_BYTES_MAX, HeaderError, MissingColumn, NULL_TOKENS_MAX, RECORD_BYTES_MAX, RecordPosition,
 };
 pub use fault::Fault;
 pub use local_store::{LISTED_FILES_MAX, LocalStore, SourceError, StoredFile, VerifiedRead};
+pub use parquet::{
+    FILE_ROWS_MAX, FileKeys, KEY_MATERIAL_BYTES_MAX, KeyProblem, LevelKey, ParquetCommit, ParquetEncryption, ParquetError,
+    ParquetReader, ParquetSink, ParquetTable, ParquetTransaction, ROW_GROUP_ROWS_MAX,
+};
 pub use path_template::{BindError, BoundPath, PARAMETER_BYTES_MAX, PathTemplate, TEMPLATE_BYTES_MAX, TemplateError};
 pub use sqlite::{
     BUSY_TIMEOUT, COMMIT_RECORD_BYTES_MAX, CONDITION_BYTES_MAX, CommittedRun, ROW_ID_COLUMN, RUNS_TABLE,

@@ -28,6 +28,7 @@
 mod aead;
 mod canonical;
 mod digits;
+mod file_key;
 mod fpe;
 mod hash;
 mod id;
@@ -47,6 +48,7 @@ mod token;
 mod wrap;
 
 pub use digits::{DIGIT_SEPARATORS, DigitCipher, DigitsError};
+pub use file_key::{FILE_KEY_BYTES_MAX, FileKeyError, FileMasterKey};
 pub use fpe::{FPE_DOMAIN_MIN, FPE_TWEAK_BYTES_MAX, Ff1, FpeError, FpeKey, Radix};
 pub use hash::{Sha256Hasher, sha256};
 pub use id::{DekId, IdError, KeyId, WRITER_ID_BYTES_MAX, WriterId};

@@ -44,6 +44,15 @@ pub enum KeyContext {
         /// The domain.
         domain: DomainName,
     },
+    /// Keys of the encrypted files of a dataset, for its columns of one level.
+    Files {
+        /// The project.
+        project: ProjectName,
+        /// The dataset that the files belong to.
+        dataset: DatasetName,
+        /// The level's name.
+        level: String,
+    },
 }
 
 impl KeyContext {
@@ -54,6 +63,9 @@ impl KeyContext {
                 vec![("project", project.as_str()), ("dataset", dataset.as_str()), ("column", column.as_str())]
             }
             Self::Domain { project, domain } => vec![("project", project.as_str()), ("domain", domain.as_str())],
+            Self::Files { project, dataset, level } => {
+                vec![("project", project.as_str()), ("dataset", dataset.as_str()), ("level", level)]
+            }
         }
     }
 }
@@ -129,11 +141,12 @@ impl KekMaterial {
 }
 
 /// The associated data: version, algorithm, the kind of context, its fields and the key id. The kind fixes the number
-/// of fields that follow, so no column context equals a domain context.
+/// of fields that follow, so no context of one kind equals one of another.
 fn associated(id: KeyId, context: &KeyContext) -> Vec<u8> {
     let kind: &[u8] = match context {
         KeyContext::Column { .. } => b"column",
         KeyContext::Domain { .. } => b"domain",
+        KeyContext::Files { .. } => b"files",
     };
     let mut out = vec![VERSION, AES_256_GCM_ID];
     append_field(&mut out, kind);
@@ -151,6 +164,9 @@ impl fmt::Display for KeyContext {
                 write!(f, "column `{column}` of dataset `{dataset}` in project `{project}`")
             }
             Self::Domain { project, domain } => write!(f, "domain `{domain}` in project `{project}`"),
+            Self::Files { project, dataset, level } => {
+                write!(f, "files of dataset `{dataset}`, level `{level}`, in project `{project}`")
+            }
         }
     }
 }

@@ -98,6 +98,13 @@ pub enum KeyScope {
         /// The domain.
         domain: DomainName,
     },
+    /// The encrypted files of a dataset, their columns of one level.
+    Files {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The level's name.
+        level: String,
+    },
 }
 
 /// One key, by id and without its material.

@@ -15,6 +15,9 @@ pub struct KeysUsed {
     pub v: u8,
     /// One for each column that was sealed, tokenized or format-preservingly encrypted by the run.
     pub columns: BTreeMap<ColumnName, ColumnProtectionKey>,
+    /// For encrypted files: the key of the level under which each column's part of every file is encrypted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<ColumnName, ColumnProtectionKey>,
 }
 
 /// The key of one column in one run.

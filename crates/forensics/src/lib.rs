@@ -8,6 +8,7 @@ mod evidence_check;
 mod key_check;
 mod trace;
 mod verify;
+mod written_files;
 
 pub use trace::{Selection, SourceRecord, SourceState, Stage, StageColumn, Trace, TracedRow, trace};
 pub use verify::{VerifyOutcome, VerifyRequest, verify};

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use lockgate_connect::{LocalStore, PathTemplate, SqliteTable};
+use lockgate_connect::{Fault, LocalStore, ParquetError, ParquetTable, PathTemplate, SinkError, SqliteTable};
 use lockgate_evidence::Input;
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, Form, RowId, RunId, Sha256Digest, StoreName};
 use lockgate_project::{Project, StoreLocation};
@@ -16,6 +16,7 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 
 use crate::commits::{Commit, Commits, damaged};
+use crate::written_files;
 
 /// How many tables a row is followed through.
 const STAGES_MAX: usize = 64;
@@ -126,27 +127,35 @@ fn select(project: &Project, dataset: &DatasetName, selection: &Selection) -> Re
         return Err(Failure::new(FailureKind::Invalid, format!("no pipeline writes `{dataset}`")).with_help(help));
     };
     let store = &producer.into.store.value;
-    let Some(StoreLocation::Sqlite(database)) = project.stores.get(store).map(|store| &store.location) else {
-        return Err(Failure::new(FailureKind::Bug, format!("store `{store}` is no database")));
-    };
-    let failed = |error: lockgate_connect::SinkError| {
-        let kind = match error.fault() {
-            lockgate_connect::Fault::Configuration => FailureKind::Invalid,
-            lockgate_connect::Fault::Data | lockgate_connect::Fault::Full => FailureKind::Failed,
-            lockgate_connect::Fault::Unreachable => FailureKind::Unreachable,
-            lockgate_connect::Fault::Defect => FailureKind::Bug,
-        };
-        Failure::new(kind, format!("store `{store}`: {error}"))
-            .with_help(format!("`lockgate run {}` writes the table", producer.name.value))
-    };
-    let mut table = SqliteTable::open(database, dataset).map_err(failed)?;
-    match selection {
-        Selection::Where(condition) => table.select_row_ids(Some(condition)).map_err(failed),
-        Selection::Row(row) => {
-            let condition = format!("\"{}\" = {}", lockgate_connect::ROW_ID_COLUMN, row.to_i64());
+    let helped = |failure: Failure| failure.with_help(format!("`lockgate run {}` writes the table", producer.name.value));
+    match project.stores.get(store).map(|store| &store.location) {
+        Some(StoreLocation::Sqlite(database)) => {
+            let failed = |error: SinkError| helped(of_fault(error.fault(), &format!("store `{store}`: {error}")));
+            let mut table = SqliteTable::open(database, dataset).map_err(failed)?;
+            let condition = match selection {
+                Selection::Where(condition) => condition.clone(),
+                Selection::Row(row) => format!("\"{}\" = {}", lockgate_connect::ROW_ID_COLUMN, row.to_i64()),
+            };
             table.select_row_ids(Some(&condition)).map_err(failed)
         }
+        Some(StoreLocation::Files(folder)) => {
+            let keys = written_files::own_keys(project)?;
+            let failed = |error: ParquetError| helped(of_fault(error.fault(), &format!("store `{store}`: {error}")));
+            let table = ParquetTable::open(folder, dataset, keys).map_err(failed)?;
+            written_files::select(&table, selection, failed)
+        }
+        None => Err(Failure::new(FailureKind::Bug, format!("store `{store}` is not there"))),
     }
+}
+
+fn of_fault(fault: Fault, message: &str) -> Failure {
+    let kind = match fault {
+        Fault::Configuration => FailureKind::Invalid,
+        Fault::Data | Fault::Full => FailureKind::Failed,
+        Fault::Unreachable => FailureKind::Unreachable,
+        Fault::Defect => FailureKind::Bug,
+    };
+    Failure::new(kind, message)
 }
 
 struct Tracer<'a> {
@@ -224,7 +233,7 @@ fn written_stage(commit: &Commit) -> Stage {
     let columns = commit.plan.columns.iter().map(|column| StageColumn {
         name: column.name.clone(),
         protection: column.form,
-        key: commit.keys.columns.get(&column.name).map(|key| key.key.clone()),
+        key: commit.keys.columns.get(&column.name).or(commit.keys.files.get(&column.name)).map(|key| key.key.clone()),
     });
     Stage { stage: format!("{} (pipeline {})", commit.run.dataset, commit.run.pipeline), columns: columns.collect() }
 }

@@ -15,7 +15,7 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::analyzer::Analyzer;
 use lockgate_model::{ColumnName, DatasetName, Form, Level, PipelineName};
-use lockgate_project::{Bind, Code, Column, Dataset, Diagnostic, Diagnostics, Pipeline, Project, WriteMode};
+use lockgate_project::{Bind, Code, Column, Dataset, Diagnostic, Diagnostics, Pipeline, Project, StoreLocation, WriteMode};
 
 use crate::carry_row_ids::carry_row_ids;
 use crate::classify::{Classified, Selection, classify};
@@ -119,6 +119,14 @@ fn clearance(project: &Project, pipeline: &Pipeline) -> Level {
     project.stores.get(&pipeline.into.store.value).map_or(project.lattice.lowest(), |store| store.clearance)
 }
 
+/// Whether a pipeline writes files, whose columns are encrypted by level.
+fn encrypts(project: &Project, pipeline: &Pipeline) -> bool {
+    match project.stores.get(&pipeline.into.store.value).map(|store| &store.location) {
+        Some(StoreLocation::Files(_)) => true,
+        Some(StoreLocation::Sqlite(_)) | None => false,
+    }
+}
+
 fn compile_pipeline(
     project: &Project,
     pipeline: &Pipeline,
@@ -149,6 +157,7 @@ fn compile_pipeline(
     let sink = Sink {
         store: pipeline.into.store.value.as_str(),
         clearance: clearance(project, pipeline),
+        encrypts: encrypts(project, pipeline),
         key: &key,
         lattice: &project.lattice,
         rules: &project.protect,

@@ -32,6 +32,7 @@ mod output_column;
 mod problem;
 mod protect_function;
 mod protect_output;
+mod row_condition;
 mod sql;
 mod table;
 
@@ -42,5 +43,6 @@ pub use functions::ALLOWED_FUNCTIONS;
 pub use governed::{Binding, Bound, Governed, Plan};
 pub use output_column::OutputColumn;
 pub use protect_function::Protector;
+pub use row_condition::RowCondition;
 pub use sql::{SQL_BYTES_MAX, SQL_DEPTH_MAX};
 pub use table::{Table, TableColumn, arrow_type};

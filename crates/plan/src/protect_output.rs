@@ -30,6 +30,8 @@ use crate::table::{ROW_ID, arrow_type, value_type};
 pub(crate) struct Sink<'a> {
     pub(crate) store: &'a str,
     pub(crate) clearance: Level,
+    /// Everything that the sink stores is encrypted under a key for each level.
+    pub(crate) encrypts: bool,
     pub(crate) key: &'a [ColumnName],
     pub(crate) lattice: &'a Lattice,
     pub(crate) rules: &'a [ProtectRule],
@@ -108,7 +110,14 @@ fn choose(candidate: &Candidate, sink: &Sink<'_>) -> Result<Choice, Box<Problem>
         Form::Masked | Form::Dropped => {}
     }
     if facts.level <= sink.clearance {
-        if sink.lattice.rules(facts.level).sealed_at_rest && facts.form == Form::Clear {
+        let must_be_sealed = sink.lattice.rules(facts.level).sealed_at_rest && facts.form == Form::Clear;
+        if must_be_sealed && sink.encrypts {
+            return as_it_is(format!(
+                "{level} is within the clearance of `{}`, whose files are encrypted under a key for this level",
+                sink.store
+            ));
+        }
+        if must_be_sealed {
             return Ok(Choice {
                 protection: Some(Protection::Seal),
                 rule: Some(format!("levels.{level}: at_rest: sealed")),

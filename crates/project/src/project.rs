@@ -186,6 +186,13 @@ impl Dataset {
         self.path.value.parameters()
     }
 
+    /// The columns whose values stand in the path, as in `day={date}/*.parquet`: a folder `NAME=VALUE` for a declared
+    /// column. Each with the zero-based folder of the path.
+    pub fn partition_columns(&self) -> impl Iterator<Item = (&Column, usize)> {
+        let folders = self.path.value.as_str().split('/').enumerate();
+        folders.filter_map(|(place, folder)| Some((self.column(folder.split_once('=')?.0)?, place)))
+    }
+
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name.value.as_str() == name)
@@ -193,10 +200,21 @@ impl Dataset {
 }
 
 /// How the files of a dataset are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatasetFormat {
     /// Comma-separated values with a header.
     Csv,
+    /// Apache Parquet.
+    Parquet(ParquetOptions),
+}
+
+/// How Parquet files that others encrypted are opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ParquetOptions {
+    /// Where each key is kept, by the id that files name.
+    pub keys: BTreeMap<String, SecretRef>,
+    /// The prefix that every file was written with.
+    pub aad_prefix: Option<String>,
 }
 
 /// What a sealed value is bound to besides its project, dataset and column.

@@ -151,6 +151,20 @@ pub(crate) struct DatasetPlace {
     pub(crate) path: Checked<String>,
     /// How the files are written.
     pub(crate) format: Checked<FormatChoice>,
+    /// For `format: parquet`: how files that others encrypted are opened.
+    pub(crate) parquet: Option<Checked<ParquetEntry>>,
+}
+
+/// How Parquet files that others encrypted are opened. Files of this project need none of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ParquetEntry {
+    /// Keys by the id that the files name, each a reference to a secret (`env:NAME`, `file:PATH`) of 16, 24 or 32 bytes:
+    /// as they are, or in hexadecimal or base64. A key also unwraps keys that name it as their master key.
+    #[schemars(with = "Option<std::collections::BTreeMap<String, String>>")]
+    pub(crate) keys: Option<Checked<Entries<String>>>,
+    /// The AAD prefix that the files were written with and do not store.
+    pub(crate) aad_prefix: Option<Checked<String>>,
 }
 
 /// How files are written.
@@ -159,6 +173,8 @@ pub(crate) struct DatasetPlace {
 pub(crate) enum FormatChoice {
     /// Comma-separated values with a header (RFC 4180).
     Csv,
+    /// Apache Parquet, also with modular encryption.
+    Parquet,
 }
 
 /// What sealed values are bound to.

@@ -7,13 +7,13 @@ use arrow::datatypes::Int64Type;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
-use lockgate_connect::SqliteTransaction;
 use lockgate_evidence::ProvenanceBuilder;
 use lockgate_model::{Failure, FailureKind, RowId};
 use lockgate_plan::{Bound, Governed};
 use tokio::runtime::Handle;
 
 use crate::failures;
+use crate::sink::SinkTransaction;
 
 /// How many records may be set aside before a run is given up.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,7 +67,7 @@ pub(crate) fn execute(
     runtime: &Handle,
     plan: &Governed<Bound>,
     store: &str,
-    transaction: &mut SqliteTransaction<'_>,
+    transaction: &mut SinkTransaction<'_>,
 ) -> Result<ProvenanceBuilder, Failure> {
     let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
     let physical = runtime
@@ -88,7 +88,7 @@ pub(crate) fn execute(
 fn write_batch(
     batch: &RecordBatch,
     store: &str,
-    transaction: &mut SqliteTransaction<'_>,
+    transaction: &mut SinkTransaction<'_>,
     provenance: &mut ProvenanceBuilder,
 ) -> Result<(), Failure> {
     let last = batch.num_columns().checked_sub(1).ok_or_else(|| failures::bug("a batch without a row id"))?;
@@ -102,7 +102,7 @@ fn write_batch(
         ids.push(id.map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?);
         provenance.push(RowId::from_i64(*source).map_err(failures::bug)?);
     }
-    transaction.write(&columns, &ids).map_err(|error| failures::sink(store, &error))
+    transaction.write(store, &columns, &ids)
 }
 
 #[cfg(test)]

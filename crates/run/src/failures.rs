@@ -1,7 +1,7 @@
 //! Errors of the layers below, as the surface tells them: no text that could hold a value from the data gets through.
 
 use datafusion::common::DataFusionError;
-use lockgate_connect::{CsvError, Fault, SinkError, SourceError};
+use lockgate_connect::{CsvError, Fault, ParquetError, SinkError, SourceError};
 use lockgate_model::{Failure, FailureKind};
 
 fn kind_of(fault: Fault) -> FailureKind {
@@ -24,6 +24,20 @@ pub(crate) fn csv(store: &str, path: &str, error: &CsvError) -> Failure {
 
 pub(crate) fn sink(store: &str, error: &SinkError) -> Failure {
     Failure::new(kind_of(error.fault()), format!("store `{store}`: {error}")).with_help("nothing was written")
+}
+
+pub(crate) fn files(store: &str, error: &ParquetError) -> Failure {
+    Failure::new(kind_of(error.fault()), format!("store `{store}`: {error}")).with_help("nothing was written")
+}
+
+pub(crate) fn parquet(store: &str, error: &ParquetError) -> Failure {
+    Failure::new(kind_of(error.fault()), format!("store `{store}`: {error}"))
+        .with_help("mend the file, its keys or the dataset's catalog entry, and run again; nothing was written")
+}
+
+pub(crate) fn changed(store: &str, path: &str) -> Failure {
+    Failure::new(FailureKind::Failed, format!("`{path}` in store `{store}` changed while it was read"))
+        .with_help("nothing was written; run again once the file is complete")
 }
 
 /// An engine's error: our own comes back as it was; of the others only the kind is told, since their texts quote values.

@@ -1,17 +1,18 @@
 //! What a run reads, numbered: files by their digest, commits of a table by their record's digest.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::sync::Arc;
 
-use lockgate_connect::{LocalStore, PathTemplate, SqliteTable, StoredFile};
+use lockgate_connect::{FileKeys, LocalStore, PathTemplate, StoredFile};
 use lockgate_crypto::sha256;
 use lockgate_evidence::{Input, Manifest};
-use lockgate_model::{DatasetName, Failure, FailureKind, InputOrdinal};
+use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, InputOrdinal};
 use lockgate_plan::{Governed, Plan};
-use lockgate_project::{Dataset, Project, StoreLocation, WriteMode};
+use lockgate_project::{Column, Dataset, DatasetFormat, ParquetOptions, Project, StoreLocation, WriteMode};
 
 use crate::commit_record::CommitRecord;
 use crate::failures;
+use crate::sink::{SinkCommit, WrittenTable};
 
 /// One input with the way to it.
 #[derive(Debug, Clone)]
@@ -23,8 +24,33 @@ pub(crate) struct RunInput {
 /// The way to an input.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
-    File { store: LocalStore, file: StoredFile },
-    Commit { database: PathBuf, ordinal: InputOrdinal },
+    File {
+        store: LocalStore,
+        file: StoredFile,
+        format: FileFormat,
+        /// Columns whose values stand in the file's path.
+        partitions: Vec<(ColumnName, Option<String>)>,
+    },
+    Commit {
+        table: WrittenTable,
+        ordinal: InputOrdinal,
+    },
+}
+
+/// How a file is read.
+#[derive(Clone)]
+pub(crate) enum FileFormat {
+    Csv,
+    Parquet(Arc<FileKeys>),
+}
+
+impl std::fmt::Debug for FileFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Csv => f.write_str("Csv"),
+            Self::Parquet(_) => f.write_str("Parquet"),
+        }
+    }
 }
 
 /// Lists and digests everything that a plan reads.
@@ -32,12 +58,13 @@ pub(crate) fn list_inputs(
     project: &Project,
     plan: &Governed<Plan>,
     params: &BTreeMap<String, String>,
+    keys: &Arc<FileKeys>,
 ) -> Result<Vec<RunInput>, Failure> {
     let mut inputs = Vec::new();
     for table in plan.reads() {
         match project.datasets.get(&table.dataset) {
             Some(dataset) => inputs.extend(list_files(project, dataset, params)?),
-            None => inputs.extend(list_commits(project, &table.dataset)?),
+            None => inputs.extend(list_commits(project, &table.dataset, keys)?),
         }
     }
     Ok(inputs)
@@ -64,6 +91,10 @@ fn list_files(
         return Err(Failure::new(FailureKind::Failed, message)
             .with_help("check the parameters and that the files have arrived; nothing was written"));
     }
+    let format = match &dataset.format {
+        DatasetFormat::Csv => FileFormat::Csv,
+        DatasetFormat::Parquet(options) => FileFormat::Parquet(Arc::new(declared_keys(dataset, options)?)),
+    };
     let input = |file: StoredFile| {
         let entry = Input {
             dataset: dataset.name.value.clone(),
@@ -75,22 +106,81 @@ fn list_files(
             rows_quarantined: None,
             commit: None,
         };
-        Ok(RunInput { entry, source: Source::File { store: store.clone(), file } })
+        let partitions = partitions_of(dataset, &file.path)?;
+        let source = Source::File { store: store.clone(), file, format: format.clone(), partitions };
+        Ok(RunInput { entry, source })
     };
     files.into_iter().map(input).collect()
 }
 
-fn list_commits(project: &Project, dataset: &DatasetName) -> Result<Vec<RunInput>, Failure> {
+/// The keys that a dataset declares for files that others encrypted.
+fn declared_keys(dataset: &Dataset, options: &ParquetOptions) -> Result<FileKeys, Failure> {
+    let mut keys = FileKeys::default();
+    for (id, reference) in &options.keys {
+        let refused = |reason: String| {
+            Failure::new(FailureKind::Invalid, format!("dataset `{}`, key `{id}`: {reason}", dataset.name.value))
+        };
+        let text = lockgate_trust::fetch(reference)?;
+        let key = FileKeys::read_key(text.expose()).ok_or_else(|| {
+            refused("it is not 16, 24 or 32 bytes, nor `hex:` or `base64:` and so many".into())
+        })?;
+        keys.declare(id, key).map_err(|problem| refused(problem.to_string()))?;
+    }
+    if let Some(prefix) = &options.aad_prefix {
+        keys.set_aad_prefix(prefix.as_bytes());
+    }
+    Ok(keys)
+}
+
+/// The values of the partition columns in a path, as Hive writes them: percent-encoded, with a name for null.
+fn partitions_of(dataset: &Dataset, path: &str) -> Result<Vec<(ColumnName, Option<String>)>, Failure> {
+    const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+    let folders: Vec<&str> = path.split('/').collect();
+    let value = |(column, place): (&Column, usize)| {
+        let name = &column.name.value;
+        let text = folders.get(place).and_then(|folder| folder.split_once('=')).map(|(_, value)| value);
+        let unreadable = || {
+            let message = format!("`{path}`: the folder of column `{name}` holds no value of type {}", column.value_type);
+            Failure::new(FailureKind::Failed, message).with_help("rename the folder, or correct the column's type")
+        };
+        let text = percent_decoded(text.ok_or_else(unreadable)?).ok_or_else(unreadable)?;
+        let text = (text != NULL).then_some(text);
+        if text.is_none() && !column.nullable {
+            return Err(unreadable());
+        }
+        lockgate_connect::constant_column(column.value_type, text.as_deref(), 1).ok_or_else(unreadable)?;
+        Ok((name.clone(), text))
+    };
+    dataset.partition_columns().map(value).collect()
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn list_commits(
+    project: &Project,
+    dataset: &DatasetName,
+    keys: &Arc<FileKeys>,
+) -> Result<Vec<RunInput>, Failure> {
     let producer = project.producer(dataset).ok_or_else(|| failures::bug(format!("nobody writes `{dataset}`")))?;
     let store = &producer.into.store.value;
-    let Some(StoreLocation::Sqlite(database)) = project.stores.get(store).map(|store| &store.location) else {
-        return Err(failures::bug(format!("store `{store}` is no database")));
-    };
-    let failed = |error| {
-        failures::sink(store.as_str(), &error).with_help(format!("run pipeline `{}` first", producer.name.value))
-    };
-    let commits = SqliteTable::open(database, dataset).and_then(|table| table.commits()).map_err(failed)?;
-    let input = |commit: lockgate_connect::CommittedRun| RunInput {
+    let table = WrittenTable::find(project, store, keys)?;
+    let commits = table
+        .commits(store, dataset)
+        .map_err(|failure| failure.with_help(format!("run pipeline `{}` first", producer.name.value)))?;
+    let input = |commit: SinkCommit| RunInput {
         entry: Input {
             dataset: dataset.clone(),
             store: store.clone(),
@@ -99,9 +189,9 @@ fn list_commits(project: &Project, dataset: &DatasetName) -> Result<Vec<RunInput
             bytes: 0,
             rows: None,
             rows_quarantined: None,
-            commit: Some(commit.commit_ordinal),
+            commit: Some(commit.ordinal),
         },
-        source: Source::Commit { database: database.clone(), ordinal: commit.commit_ordinal },
+        source: Source::Commit { table: table.clone(), ordinal: commit.ordinal },
     };
     Ok(commits.into_iter().map(input).collect())
 }

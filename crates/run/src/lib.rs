@@ -22,6 +22,7 @@ mod protectors;
 mod quarantine;
 mod reading;
 mod recover;
+mod sink;
 mod workspace;
 
 pub use execute::MaxQuarantined;

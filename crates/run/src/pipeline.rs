@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use lockgate_connect::{SinkColumn, SqliteSink, TableSpec, WriteMode as SinkMode};
+use lockgate_connect::{SinkColumn, TableSpec, WriteMode as SinkMode};
 use lockgate_crypto::{Random, sha256};
 use lockgate_evidence::{
     ColumnProtectionKey, DatasetVersion, Document, Event, KeysUsed, Manifest, PlanRecord, RunAbort, RunCommit,
@@ -28,6 +28,7 @@ use crate::protectors::{Digits, Seal, Token};
 use crate::quarantine::{self, SetAside};
 use crate::reading::{Findings, Progress, line_index};
 use crate::recover::settle_interrupted;
+use crate::sink::{FileProtection, Sink, SinkCommit, file_protection, own_keys};
 use crate::workspace::Workspace;
 
 /// What a run is asked to do.
@@ -58,9 +59,6 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     let RunRequest { project, pipeline, plan, .. } = *request;
     let params = parameters(request)?;
     let store = &pipeline.into.store.value;
-    let Some(StoreLocation::Sqlite(database)) = project.stores.get(store).map(|store| &store.location) else {
-        return Err(failures::bug(format!("store `{store}` is no database")));
-    };
     let spec = table_spec(pipeline, plan)?;
     let doing = format!("run {}", pipeline.name.value);
     let principal = Some(pipeline.runs_as.value.clone());
@@ -69,15 +67,11 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
 
     let record = plan_record(project, pipeline, plan);
     let plan_bytes = record.to_bytes().map_err(failures::bug)?;
-    let failed = |error| failures::sink(store.as_str(), &error);
-    if let Some(folder) = database.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| {
-            Failure::new(FailureKind::Unreachable, format!("the folder {} cannot be made: {error}", folder.display()))
-        })?;
-    }
-    let mut sink = SqliteSink::open(database).map_err(failed)?;
-    let past = past_commits(&sink, &workspace, pipeline)?;
-    let inputs = select_new(list_inputs(project, plan, &params)?, &past, &pipeline.into.mode, sha256(&plan_bytes));
+    let mut sink = Sink::open(project, store, &pipeline.into.dataset.value)?;
+    let past = past_commits(sink.commits(store, &pipeline.into.dataset.value)?, &workspace)?;
+    let keys = Arc::new(own_keys(&workspace.keyring)?);
+    let inputs = list_inputs(project, plan, &params, &keys)?;
+    let inputs = select_new(inputs, &past, &pipeline.into.mode, sha256(&plan_bytes));
     let mut attempt =
         Attempt { request, run: new_run_id(request)?, record, plan_bytes, params, workspace, quarantined: Vec::new() };
     if inputs.is_empty() {
@@ -111,14 +105,9 @@ fn table_spec(pipeline: &Pipeline, plan: &Governed<Plan>) -> Result<TableSpec, F
         .map_err(|error| Failure::new(FailureKind::Invalid, error.to_string()))
 }
 
-fn past_commits(sink: &SqliteSink, workspace: &Workspace, pipeline: &Pipeline) -> Result<Vec<PastCommit>, Failure> {
-    let dataset = &pipeline.into.dataset.value;
-    let failed = |error| failures::sink(pipeline.into.store.value.as_str(), &error);
-    if !sink.has_table(dataset).map_err(failed)? {
-        return Ok(Vec::new());
-    }
-    let mut past = Vec::new();
-    for commit in sink.commits(dataset).map_err(failed)? {
+/// What the sink's commits had read.
+fn past_commits(commits: Vec<SinkCommit>, workspace: &Workspace) -> Result<Vec<PastCommit>, Failure> {
+    let past = |commit: SinkCommit| {
         let unreadable = |what: &str| {
             let message = format!("the sink's record of run {} {what}", commit.run);
             Failure::new(FailureKind::Tampered, message).with_help("`lockgate verify` checks the ledger")
@@ -126,9 +115,9 @@ fn past_commits(sink: &SqliteSink, workspace: &Workspace, pipeline: &Pipeline) -
         let record: CommitRecord = serde_json::from_str(&commit.record).map_err(|_| unreadable("is damaged"))?;
         let named = record.attached(attachment::MANIFEST).ok_or_else(|| unreadable("names no manifest"))?;
         let manifest = Manifest::from_bytes(&workspace.journal.attached(named)?);
-        past.push(PastCommit { manifest: manifest.map_err(|_| unreadable("names a damaged manifest"))?, record });
-    }
-    Ok(past)
+        Ok(PastCommit { manifest: manifest.map_err(|_| unreadable("names a damaged manifest"))?, record })
+    };
+    commits.into_iter().map(past).collect()
 }
 
 fn new_run_id(request: &RunRequest<'_>) -> Result<RunId, Failure> {
@@ -161,15 +150,15 @@ impl Attempt<'_> {
     fn write(
         &mut self,
         inputs: &[RunInput],
-        sink: &mut SqliteSink,
+        sink: &mut Sink,
         spec: &TableSpec,
         store: &StoreName,
         runtime: &Handle,
     ) -> Result<Written, Failure> {
-        let (protectors, keys) = self.prepare_keys()?;
+        let (protectors, keys, files) = self.prepare_keys()?;
         self.workspace.settle_keys()?;
         self.intend(inputs, store)?;
-        let outcome = self.execute(inputs, protectors, keys, sink, spec, store, runtime);
+        let outcome = self.execute(inputs, protectors, keys, files, sink, spec, store, runtime);
         if let Err(failure) = &outcome {
             let abort = RunAbort {
                 run: self.run.clone(),
@@ -184,7 +173,7 @@ impl Attempt<'_> {
     }
 
     /// A key for each column that needs one; each sealed column gets a data key of this run's own.
-    fn prepare_keys(&mut self) -> Result<(Protectors, KeysUsed), Failure> {
+    fn prepare_keys(&mut self) -> Result<(Protectors, KeysUsed, FileProtection), Failure> {
         let RunRequest { project, pipeline, plan, .. } = *self.request;
         let mut protectors = Protectors::new();
         let mut columns: BTreeMap<ColumnName, ColumnProtectionKey> = BTreeMap::new();
@@ -210,7 +199,11 @@ impl Attempt<'_> {
             protectors.insert(column.name.clone(), protector);
             columns.insert(column.name.clone(), key);
         }
-        Ok((protectors, KeysUsed { v: 1, columns }))
+        let files = match project.stores.get(&pipeline.into.store.value).map(|store| &store.location) {
+            Some(StoreLocation::Files(_)) => file_protection(project, &pipeline.into.dataset.value, plan, keyring)?,
+            Some(StoreLocation::Sqlite(_)) | None => FileProtection::default(),
+        };
+        Ok((protectors, KeysUsed { v: 1, columns, files: files.used.clone() }, files))
     }
 
     fn intend(&mut self, inputs: &[RunInput], store: &StoreName) -> Result<(), Failure> {
@@ -236,17 +229,17 @@ impl Attempt<'_> {
         inputs: &[RunInput],
         protectors: Protectors,
         keys: KeysUsed,
-        sink: &mut SqliteSink,
+        files: FileProtection,
+        sink: &mut Sink,
         spec: &TableSpec,
         store: &StoreName,
         runtime: &Handle,
     ) -> Result<(CommitRecord, Manifest), Failure> {
-        let failed = |error| failures::sink(store.as_str(), &error);
         let findings = Arc::new(Findings::default());
         let progress = Arc::clone(&self.request.progress);
         let binding = RunBinding { inputs, protectors, findings: Arc::clone(&findings), progress };
         let bound = self.request.plan.bind(&binding).map_err(|error| failures::engine(&error))?;
-        let mut transaction = sink.begin(spec, &self.run).map_err(failed)?;
+        let mut transaction = sink.begin(store, spec, &self.run, files)?;
         let provenance = execute(runtime, &bound, store.as_str(), &mut transaction)?;
 
         let found = findings.take();
@@ -284,7 +277,7 @@ impl Attempt<'_> {
             quarantine_sha256,
         };
         let record = CommitRecord { v: 1, commit, attachments };
-        transaction.commit(&record_text(&record)?).map_err(failed)?;
+        transaction.commit(store.as_str(), &record_text(&record)?)?;
         Ok((record, manifest))
     }
 

@@ -5,20 +5,25 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
-use lockgate_connect::{CsvBatch, CsvColumn, CsvLimits, CsvOptions, CsvReader, SqliteTable};
+use lockgate_connect::{
+    CsvBatch, CsvColumn, CsvLimits, CsvOptions, CsvReader, FileKeys, LocalStore, ParquetReader, ParquetTable, ScannedBatch,
+    SinkColumn, SourceError, SqliteTable, StoredFile, constant_column,
+};
 use lockgate_evidence::{Input, LineIndexBuilder};
 use lockgate_model::{ColumnName, Failure, FailureKind, InputOrdinal, RowId};
 use tokio::sync::mpsc::Sender;
 
 use crate::failures;
-use crate::inputs::{RunInput, Source};
+use crate::inputs::{FileFormat, RunInput, Source};
 use crate::quarantine::SetAside;
+use crate::sink::WrittenTable;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
@@ -86,15 +91,9 @@ impl PartitionStream for TableReader {
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
         let mut builder = RecordBatchReceiverStream::builder(Arc::clone(&self.schema), BATCHES_AHEAD);
         let (reader, sender) = (self.clone(), builder.tx());
-        builder.spawn_blocking(move || {
-            for (ordinal, input) in &reader.inputs {
-                match reader.read(*ordinal, input, &sender) {
-                    Ok(finding) => reader.findings.add(*ordinal, finding),
-                    Err(Stop::Failed(failure)) => return Err(DataFusionError::External(failure)),
-                    Err(Stop::NobodyReads) => return Ok(()),
-                }
-            }
-            Ok(())
+        builder.spawn_blocking(move || match reader.read_all(&sender) {
+            Ok(()) | Err(Stop::NobodyReads) => Ok(()),
+            Err(Stop::Failed(failure)) => Err(DataFusionError::External(failure)),
         });
         builder.build()
     }
@@ -115,60 +114,192 @@ impl From<Failure> for Stop {
 type Batches = Sender<Result<RecordBatch>>;
 
 impl TableReader {
-    fn read(&self, ordinal: InputOrdinal, input: &RunInput, batches: &Batches) -> std::result::Result<Finding, Stop> {
-        match &input.source {
-            Source::File { store, file } => {
-                let store_name = input.entry.store.as_str();
-                let failed = |error| failures::source(store_name, &error);
-                let verified = store.open_verified(file, input.entry.sha256).map_err(failed)?;
+    fn read_all(&self, batches: &Batches) -> std::result::Result<(), Stop> {
+        // A table that a pipeline wrote is scanned once, whatever the number of its commits.
+        let mut commits: BTreeMap<InputOrdinal, InputOrdinal> = BTreeMap::new();
+        let mut table = None;
+        for (ordinal, input) in &self.inputs {
+            match &input.source {
+                Source::File { store, file, format, partitions } => {
+                    let finding = self.read_file(*ordinal, input, (store, file), format, partitions, batches)?;
+                    self.findings.add(*ordinal, finding);
+                }
+                Source::Commit { table: written, ordinal: commit } => {
+                    commits.insert(*commit, *ordinal);
+                    table = Some((written, &input.entry));
+                }
+            }
+        }
+        match table {
+            Some((written, entry)) => self.read_commits(&commits, entry, written, batches),
+            None => Ok(()),
+        }
+    }
+
+    fn read_file(
+        &self,
+        ordinal: InputOrdinal,
+        input: &RunInput,
+        (store, file): (&LocalStore, &StoredFile),
+        format: &FileFormat,
+        partitions: &[(ColumnName, Option<String>)],
+        batches: &Batches,
+    ) -> std::result::Result<Finding, Stop> {
+        let entry = &input.entry;
+        let failed = |error| failures::source(entry.store.as_str(), &error);
+        let out = Batcher { reader: self, ordinal, partitions, batches };
+        match format {
+            FileFormat::Csv => {
+                let verified = store.open_verified(file, entry.sha256).map_err(failed)?;
                 let counted = Counted { inner: verified, bytes: Arc::default() };
-                let (finding, rest) = self.read_csv(ordinal, &input.entry, counted, batches)?;
+                let (finding, rest) = self.read_csv(&out, entry, counted)?;
                 // Only now is it known that what was read is what the manifest names.
                 rest.inner.finish().map_err(failed)?;
                 Ok(finding)
             }
-            Source::Commit { database, ordinal: commit } => {
-                self.read_commit(ordinal, &input.entry, database, *commit, batches)
+            FileFormat::Parquet(keys) => {
+                let finding = self.read_parquet(&out, entry, file, keys)?;
+                // Its parts were read in an order of their own: the whole is digested once more.
+                match store.digest(file).map_err(failed)? == entry.sha256 {
+                    true => Ok(finding),
+                    false => Err(failures::changed(entry.store.as_str(), &entry.path).into()),
+                }
             }
         }
     }
 
+    /// The columns that stand in the files themselves.
+    fn columns_in_files(&self, partitions: &[(ColumnName, Option<String>)]) -> Vec<CsvColumn> {
+        let in_path = |column: &&CsvColumn| partitions.iter().any(|(name, _)| *name == column.name);
+        self.columns.iter().filter(|column| !in_path(column)).cloned().collect()
+    }
+
     fn read_csv<R: Read>(
         &self,
-        ordinal: InputOrdinal,
+        out: &Batcher<'_>,
         entry: &Input,
         source: Counted<R>,
-        batches: &Batches,
     ) -> std::result::Result<(Finding, Counted<R>), Stop> {
         let failed = |error| failures::csv(entry.store.as_str(), &entry.path, &error);
         let bytes = Arc::clone(&source.bytes);
+        let columns = self.columns_in_files(out.partitions);
         let mut csv =
-            CsvReader::new(source, &self.columns, CsvOptions::default(), CsvLimits::default()).map_err(failed)?;
+            CsvReader::new(source, &columns, CsvOptions::default(), CsvLimits::default()).map_err(failed)?;
         let mut finding = Finding::default();
         while let Some(batch) = csv.next_batch(BATCH_ROWS).map_err(failed)? {
-            let rows = batch.positions.len() + batch.broken.len();
-            let batch = self.with_row_ids(ordinal, batch, &mut finding)?;
-            self.progress.advance(bytes.swap(0, Ordering::Relaxed), rows as u64);
-            if batches.blocking_send(Ok(batch)).is_err() {
-                return Err(Stop::NobodyReads);
-            }
+            out.send(batch, bytes.swap(0, Ordering::Relaxed), &mut finding)?;
         }
         finding.rows = csv.rows();
         self.progress.advance(bytes.swap(0, Ordering::Relaxed), 0);
         Ok((finding, csv.into_inner()))
     }
 
-    fn with_row_ids(
+    fn read_parquet(
         &self,
-        ordinal: InputOrdinal,
-        batch: CsvBatch,
-        finding: &mut Finding,
-    ) -> std::result::Result<RecordBatch, Failure> {
+        out: &Batcher<'_>,
+        entry: &Input,
+        file: &StoredFile,
+        keys: &Arc<FileKeys>,
+    ) -> std::result::Result<Finding, Stop> {
+        let failed = |error| failures::parquet(entry.store.as_str(), &error);
+        let opened = std::fs::File::open(&file.absolute).map_err(|source| {
+            let error = SourceError::Unreadable { path: file.path.clone(), source };
+            failures::source(entry.store.as_str(), &error)
+        })?;
+        let columns = self.columns_in_files(out.partitions);
+        let reader = ParquetReader::open(opened, &file.absolute, &entry.path, &columns, keys, BATCH_ROWS);
+        let mut reader = reader.map_err(failed)?;
+        let mut finding = Finding::default();
+        while let Some(batch) = reader.next_batch().map_err(failed)? {
+            out.send(batch, 0, &mut finding)?;
+        }
+        finding.rows = reader.rows();
+        self.progress.advance(entry.bytes, 0);
+        Ok(finding)
+    }
+
+    /// Rows of a table that another pipeline wrote, each of the commit that wrote it.
+    fn read_commits(
+        &self,
+        commits: &BTreeMap<InputOrdinal, InputOrdinal>,
+        entry: &Input,
+        table: &WrittenTable,
+        batches: &Batches,
+    ) -> std::result::Result<(), Stop> {
+        let mut findings: BTreeMap<InputOrdinal, Finding> =
+            commits.values().map(|ordinal| (*ordinal, Finding::default())).collect();
+        let mut send = |scanned: ScannedBatch| {
+            let ordinals: Vec<Option<InputOrdinal>> =
+                scanned.row_ids.iter().map(|id| commits.get(&id.input()).copied()).collect();
+            let kept: BooleanArray = ordinals.iter().map(|ordinal| Some(ordinal.is_some())).collect();
+            let kept = filter_record_batch(&scanned.columns, &kept).map_err(failures::bug)?;
+            let mut ids = Vec::with_capacity(kept.num_rows());
+            for (id, ordinal) in scanned.row_ids.iter().zip(&ordinals) {
+                if let Some(ordinal) = ordinal {
+                    ids.push(RowId::new(*ordinal, id.row()).map_err(failures::bug)?.to_i64());
+                    findings.entry(*ordinal).or_default().rows += 1;
+                }
+            }
+            self.progress.advance(0, ids.len() as u64);
+            let batch = self.batch(kept.columns(), ids)?;
+            batches.blocking_send(Ok(batch)).map_err(|_| Stop::NobodyReads)
+        };
+        let store = entry.store.as_str();
+        match table {
+            WrittenTable::Sqlite(database) => {
+                let failed = |error| failures::sink(store, &error);
+                let mut table = SqliteTable::open(database, &entry.dataset).map_err(failed)?;
+                let names: Vec<ColumnName> = self.columns.iter().map(|column| column.name.clone()).collect();
+                for scanned in table.scan(&names, BATCH_ROWS).map_err(failed)? {
+                    send(scanned.map_err(failed)?)?;
+                }
+            }
+            WrittenTable::Parquet { folder, keys } => {
+                let failed = |error| failures::parquet(store, &error);
+                let table = ParquetTable::open(folder, &entry.dataset, Arc::clone(keys)).map_err(failed)?;
+                let wanted: Vec<SinkColumn> = self
+                    .columns
+                    .iter()
+                    .map(|column| SinkColumn { name: column.name.clone(), value_type: column.value_type })
+                    .collect();
+                for scanned in table.scan(&wanted) {
+                    send(scanned.map_err(failed)?)?;
+                }
+            }
+        }
+        findings.into_iter().for_each(|(ordinal, finding)| self.findings.add(ordinal, finding));
+        Ok(())
+    }
+
+    fn batch(&self, columns: &[ArrayRef], row_ids: Vec<i64>) -> std::result::Result<RecordBatch, Failure> {
+        let mut columns = columns.to_vec();
+        columns.push(Arc::new(Int64Array::from(row_ids)));
+        RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(failures::bug)
+    }
+}
+
+/// Sends the rows of one file on, with their ids and the columns of its path.
+struct Batcher<'a> {
+    reader: &'a TableReader,
+    ordinal: InputOrdinal,
+    partitions: &'a [(ColumnName, Option<String>)],
+    batches: &'a Batches,
+}
+
+impl Batcher<'_> {
+    fn send(&self, batch: CsvBatch, bytes: u64, finding: &mut Finding) -> std::result::Result<(), Stop> {
+        let rows = batch.positions.len() + batch.broken.len();
+        let batch = self.with_row_ids(batch, finding)?;
+        self.reader.progress.advance(bytes, rows as u64);
+        self.batches.blocking_send(Ok(batch)).map_err(|_| Stop::NobodyReads)
+    }
+
+    fn with_row_ids(&self, batch: CsvBatch, finding: &mut Finding) -> std::result::Result<RecordBatch, Failure> {
         let row_id =
-            |row| RowId::new(ordinal, row).map_err(|error| Failure::new(FailureKind::Failed, error.to_string()));
+            |row| RowId::new(self.ordinal, row).map_err(|error| Failure::new(FailureKind::Failed, error.to_string()));
         for broken in batch.broken {
             finding.set_aside.push(SetAside {
-                input: ordinal.get(),
+                input: self.ordinal.get(),
                 row: broken.position.row,
                 line: broken.position.line,
                 reason: broken.reason.to_string(),
@@ -183,49 +314,26 @@ impl TableReader {
                 .lines
                 .last()
                 .is_some_and(|(last, line)| position.line.checked_sub(*line) == position.row.checked_sub(last.row()));
-            if !continues {
+            // A format without lines says that every row is on line 0.
+            if !continues && position.line > 0 {
                 finding.lines.push((id, position.line));
             }
         }
-        self.batch(batch.columns.columns(), ids)
+        self.reader.batch(&self.with_partitions(&batch.columns)?, ids)
     }
 
-    /// Rows of one commit of a table that another pipeline wrote.
-    fn read_commit(
-        &self,
-        ordinal: InputOrdinal,
-        entry: &Input,
-        database: &std::path::Path,
-        commit: InputOrdinal,
-        batches: &Batches,
-    ) -> std::result::Result<Finding, Stop> {
-        let failed = |error| failures::sink(entry.store.as_str(), &error);
-        let mut table = SqliteTable::open(database, &entry.dataset).map_err(failed)?;
-        let names: Vec<ColumnName> = self.columns.iter().map(|column| column.name.clone()).collect();
-        let mut finding = Finding::default();
-        for scanned in table.scan(&names, BATCH_ROWS).map_err(failed)? {
-            let scanned = scanned.map_err(failed)?;
-            let mine = scanned.row_ids.iter().map(|id| id.input() == commit);
-            let kept = arrow::compute::filter_record_batch(&scanned.columns, &mine.clone().map(Some).collect())
-                .map_err(failures::bug)?;
-            let rows = scanned.row_ids.iter().filter(|id| id.input() == commit).map(|id| id.row());
-            let ids: std::result::Result<Vec<_>, _> =
-                rows.map(|row| RowId::new(ordinal, row).map(RowId::to_i64)).collect();
-            let ids = ids.map_err(failures::bug)?;
-            finding.rows += ids.len() as u64;
-            self.progress.advance(0, ids.len() as u64);
-            let batch = self.batch(kept.columns(), ids)?;
-            if batches.blocking_send(Ok(batch)).is_err() {
-                return Err(Stop::NobodyReads);
-            }
+    /// The declared columns in their order: those of the file, and those of its path.
+    fn with_partitions(&self, batch: &RecordBatch) -> std::result::Result<Vec<ArrayRef>, Failure> {
+        if self.partitions.is_empty() {
+            return Ok(batch.columns().to_vec());
         }
-        Ok(finding)
-    }
-
-    fn batch(&self, columns: &[ArrayRef], row_ids: Vec<i64>) -> std::result::Result<RecordBatch, Failure> {
-        let mut columns = columns.to_vec();
-        columns.push(Arc::new(Int64Array::from(row_ids)));
-        RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(failures::bug)
+        let mut in_file = batch.columns().iter();
+        let array = |column: &CsvColumn| match self.partitions.iter().find(|(name, _)| *name == column.name) {
+            Some((_, text)) => constant_column(column.value_type, text.as_deref(), batch.num_rows())
+                .ok_or_else(|| failures::bug("a partition's value is no longer of its type")),
+            None => in_file.next().cloned().ok_or_else(|| failures::bug("a column of the file is missing")),
+        };
+        self.reader.columns.iter().map(array).collect()
     }
 }
 

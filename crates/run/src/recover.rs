@@ -1,14 +1,14 @@
 //! A run that was killed is settled before anything else is done: from the sink's record if it has one, else as aborted.
 
-use lockgate_connect::SqliteSink;
 use lockgate_evidence::{Event, RunAbort, RunIntent};
 use lockgate_model::Failure;
-use lockgate_project::{Project, StoreLocation};
+use lockgate_project::Project;
 
 use crate::commit_record::CommitRecord;
 use crate::failures;
 use crate::journal::Journal;
 use crate::pipeline::commit_events;
+use crate::sink::Sink;
 
 /// Settles the last run if it has an intent and nothing else. Says what was done.
 pub(crate) fn settle_interrupted(project: &Project, journal: &mut Journal) -> Result<Option<String>, Failure> {
@@ -32,21 +32,7 @@ pub(crate) fn settle_interrupted(project: &Project, journal: &mut Journal) -> Re
 }
 
 fn committed(project: &Project, intent: &RunIntent) -> Result<Option<CommitRecord>, Failure> {
-    let Some(StoreLocation::Sqlite(database)) = project.stores.get(&intent.store).map(|store| &store.location) else {
-        return Err(Failure::new(
-            lockgate_model::FailureKind::Invalid,
-            format!(
-                "run {} was interrupted while it wrote into store `{}`, which the project no longer has",
-                intent.run, intent.store
-            ),
-        )
-        .with_help("put the store back into lockgate.yaml so that the run can be settled"));
-    };
-    if !database.exists() {
-        return Ok(None);
-    }
-    let failed = |error| failures::sink(intent.store.as_str(), &error);
-    let sink = SqliteSink::open(database).map_err(failed)?;
-    let Some(found) = sink.committed(&intent.run).map_err(failed)? else { return Ok(None) };
+    let Some(sink) = Sink::open_existing(project, &intent.store, &intent.dataset)? else { return Ok(None) };
+    let Some(found) = sink.committed(&intent.store, &intent.run)? else { return Ok(None) };
     serde_json::from_str(&found.record).map(Some).map_err(failures::bug)
 }

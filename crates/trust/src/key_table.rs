@@ -73,6 +73,9 @@ impl KeyRecord {
                 Ok(KeyContext::Column { project, dataset: dataset.clone(), column: column.clone() })
             }
             KeyScope::Domain { domain } => Ok(KeyContext::Domain { project, domain: domain.clone() }),
+            KeyScope::Files { dataset, level } => {
+                Ok(KeyContext::Files { project, dataset: dataset.clone(), level: level.clone() })
+            }
             KeyScope::Kek => Err(TrustError::Unknown(self.id.to_string())),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::{Span, Timestamp, ToSpan};
 use lockgate_crypto::{
-    ColumnKey, DekId, DigitCipher, DomainKey, KeyId, KeyMaterial, Opener, Random, Sealer, Tokenizer, ValueContext,
+    ColumnKey, DekId, DigitCipher, DomainKey, FileMasterKey, KeyId, KeyMaterial, Opener, Random, Sealer, Tokenizer, ValueContext,
     WriterId, assess,
 };
 use lockgate_evidence::{
@@ -143,6 +143,33 @@ impl Keyring {
         permit(&key.id.to_string(), FPE_ALGORITHM, self.now)?;
         let cipher = domain_key.fpe(&self.project, domain).map_err(crypto)?;
         Ok((cipher, protection_key(&key, FPE_ALGORITHM, None)))
+    }
+
+    /// The key that wraps the keys of a dataset's encrypted files, for columns of one level. Makes it where there is
+    /// none, and begins a new period where the present one is older than `rotate_days`.
+    pub fn file_key(
+        &mut self,
+        dataset: &DatasetName,
+        level: &str,
+        rotate_days: Option<u32>,
+    ) -> Result<(FileMasterKey, ColumnProtectionKey), TrustError> {
+        let scope = KeyScope::Files { dataset: dataset.clone(), level: level.to_owned() };
+        let key = self.active_key(&scope, SEAL_ALGORITHM, rotate_days)?;
+        let master = FileMasterKey::new(&key.id.to_string(), &self.unwrap(&key)?).map_err(crypto)?;
+        Ok((master, protection_key(&key, SEAL_ALGORITHM, None)))
+    }
+
+    /// The keys that wrap keys of encrypted files, as far as they were not shredded: what reads this project's files.
+    pub fn file_keys(&self) -> Result<Vec<FileMasterKey>, TrustError> {
+        let readable = |key: &&KeyRecord| matches!(key.scope, KeyScope::Files { .. }) && key.wrapped.is_some();
+        let master =
+            |key: &KeyRecord| FileMasterKey::new(&key.id.to_string(), &self.unwrap(key)?).map_err(crypto);
+        self.table.keys.iter().filter(readable).map(master).collect()
+    }
+
+    /// The randomness that keys are drawn from.
+    pub fn random(&self) -> &Arc<dyn Random> {
+        &self.random
     }
 
     /// What opens the values that were sealed with a data key. Fails if it is unknown or its key was shredded.
@@ -406,6 +433,7 @@ fn written(scope: &KeyScope) -> String {
         KeyScope::Kek => "kek".into(),
         KeyScope::Column { dataset, column } => format!("{dataset}.{column}"),
         KeyScope::Domain { domain } => format!("domain:{domain}"),
+        KeyScope::Files { dataset, level } => format!("{dataset}:{level}"),
     }
 }
 

@@ -22,3 +22,4 @@ pub use error::TrustError;
 pub use key_store::{KEY_FILE, KEY_FILE_BYTES_MAX, KekState, KeyStore, SEEN_CHECKPOINT_FILE, VERIFIER_KEY_FILE};
 pub use key_table::{DekRecord, KEY_TABLE_BYTES_MAX, KEY_TABLE_FILE, KeyRecord, KeyState, KeyTable};
 pub use keyring::{KeyStatus, Keyring};
+pub use secret_ref::fetch;

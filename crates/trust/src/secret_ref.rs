@@ -11,7 +11,7 @@ use crate::TrustError;
 const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Fetches a secret now. A file's one line break at the end does not belong to it.
-pub(crate) fn fetch(reference: &SecretRef) -> Result<Secret<String>, TrustError> {
+pub fn fetch(reference: &SecretRef) -> Result<Secret<String>, TrustError> {
     let failed = |written: String, reason: String| TrustError::Secret { reference: written, reason };
     match reference {
         SecretRef::Env(name) => match std::env::var(name) {

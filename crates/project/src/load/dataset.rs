@@ -7,11 +7,12 @@ use lockgate_model::{ColumnName, Level, StoreName, TagName, ValueType};
 
 use super::settings::Settings;
 use super::{Checker, is_word};
-use crate::raw::{BindChoice, ColumnEntry, DatasetFile, DatasetPlace, FormatChoice};
+use super::settings::check_secret;
+use crate::raw::{BindChoice, ColumnEntry, DatasetFile, DatasetPlace, FormatChoice, ParquetEntry};
 use crate::yaml::{Checked, Entries};
 use crate::{
-    At, Bind, COLUMNS_PER_DATASET_MAX, Code, Column, Dataset, DatasetFormat, Diagnostic, PATH_BYTES_MAX, PathTemplate,
-    StoreLocation, suggest,
+    At, Bind, COLUMNS_PER_DATASET_MAX, Code, Column, Dataset, DatasetFormat, Diagnostic, PATH_BYTES_MAX, ParquetOptions,
+    PathTemplate, StoreLocation, suggest,
 };
 
 /// Checks one dataset; what is wrong is reported.
@@ -45,7 +46,7 @@ fn check_place(place: DatasetPlace, settings: &Settings, checker: &mut Checker<'
     if let Some(store) = store
         && let StoreLocation::Sqlite(_) = store.location
     {
-        let message = format!("the store `{}` is a SQLite database and holds no CSV files", store.name);
+        let message = format!("the store `{}` is a SQLite database and holds no files", store.name);
         let diagnostic = Diagnostic::new(Code::StoreDoesNotFit, checker.span(&place.store.range), message)
             .with_label(store.span, "declared here")
             .with_help("name a store at `file://`");
@@ -53,10 +54,51 @@ fn check_place(place: DatasetPlace, settings: &Settings, checker: &mut Checker<'
     }
     let store = store.map(|store| checker.at(store.name.clone(), &place.store.range));
     let path = check_template(&place.path, checker);
-    let format = place.format.value.map(|format| match format {
-        FormatChoice::Csv => DatasetFormat::Csv,
+    let format = place.format.value.and_then(|format| match format {
+        FormatChoice::Csv => {
+            refuse_options(place.parquet.as_ref(), "csv", checker);
+            Some(DatasetFormat::Csv)
+        }
+        FormatChoice::Parquet => check_parquet(place.parquet, settings, checker).map(DatasetFormat::Parquet),
     });
     Some((store?, path?, format?))
+}
+
+/// Options of one format beside another format.
+fn refuse_options(options: Option<&Checked<ParquetEntry>>, format: &str, checker: &mut Checker<'_>) {
+    if let Some(options) = options {
+        let message = format!("`parquet` does not go with `format: {format}`");
+        let help = "remove it, or write `format: parquet`".to_owned();
+        checker.report(Code::InvalidValue, &options.range, message, Some(help));
+    }
+}
+
+fn check_parquet(
+    entry: Option<Checked<ParquetEntry>>,
+    settings: &Settings,
+    checker: &mut Checker<'_>,
+) -> Option<ParquetOptions> {
+    let Some(entry) = entry else { return Some(ParquetOptions::default()) };
+    let entry = entry.value?;
+    let mut options = ParquetOptions::default();
+    let keys = match entry.keys {
+        None => Vec::new(),
+        Some(keys) => keys.value?.0,
+    };
+    let mut sound = true;
+    for (id, reference) in keys {
+        match (id.value, check_secret(&reference, &settings.root, checker)) {
+            (Some(id), Some(secret)) => {
+                options.keys.insert(id, secret);
+            }
+            _ => sound = false,
+        }
+    }
+    options.aad_prefix = match entry.aad_prefix {
+        None => None,
+        Some(prefix) => Some(prefix.value?),
+    };
+    sound.then_some(options)
 }
 
 fn check_template(path: &Checked<String>, checker: &mut Checker<'_>) -> Option<At<PathTemplate>> {

@@ -9,7 +9,7 @@ use super::{Checker, is_word};
 use crate::params::value_fault;
 use crate::raw::{ModeChoice, OutputEntry, ParamEntry, ParamTypeChoice, PipelineFile};
 use crate::yaml::{AnyScalar, Checked, Node, Positions, Value};
-use crate::{At, Code, Diagnostic, Output, Param, ParamType, Pipeline, StoreLocation, WriteMode};
+use crate::{At, Code, Output, Param, ParamType, Pipeline, WriteMode};
 
 /// Checks one pipeline; what is wrong is reported. `node` is the file it was read from.
 pub(super) fn check(
@@ -56,17 +56,7 @@ fn sql_positions(node: &Node) -> Option<Positions> {
 
 fn check_store(name: &Checked<String>, settings: &Settings, checker: &mut Checker<'_>) -> Option<At<StoreName>> {
     let store = settings.store(name, checker)?;
-    match store.location {
-        StoreLocation::Sqlite(_) => Some(checker.at(store.name.clone(), &name.range)),
-        StoreLocation::Files(_) => {
-            let message = format!("the store `{}` holds files, and this version writes into SQLite", store.name);
-            let diagnostic = Diagnostic::new(Code::StoreDoesNotFit, checker.span(&name.range), message)
-                .with_label(store.span, "declared here")
-                .with_help("name a store at `sqlite://`");
-            checker.found.push(diagnostic);
-            None
-        }
-    }
+    Some(checker.at(store.name.clone(), &name.range))
 }
 
 fn check_mode(into: &OutputEntry, checker: &mut Checker<'_>) -> Option<WriteMode> {

@@ -4,9 +4,11 @@
 
 mod places;
 
+pub(super) use places::check_secret;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lockgate_model::{
     BUILT_IN_TAGS, DatasetName, LEVELS_MAX, Lattice, LatticeError, Level, LevelRules, PipelineName, ProjectName,
@@ -29,6 +31,8 @@ const VERSION: u32 = 1;
 /// What `lockgate.yaml` says, as far as it could be read.
 pub(super) struct Settings {
     name: Option<ProjectName>,
+    /// The project's folder.
+    pub(super) root: PathBuf,
     /// Absent if `levels` is wrong: then no level is looked up.
     pub(super) lattice: Option<Lattice>,
     pub(super) default_level: Option<Level>,
@@ -57,6 +61,7 @@ impl Settings {
         };
         let mut settings = Self {
             name: raw.project.value,
+            root: root.to_path_buf(),
             default_level: lattice.as_ref().and_then(|lattice| lattice.level(DEFAULT_LEVEL)),
             lattice,
             tags: BTreeMap::new(),

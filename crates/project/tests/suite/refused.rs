@@ -247,22 +247,6 @@ fn references() {
 
     1 error
     "#);
-    insta::assert_snapshot!(daily("store: warehouse", "store: landing"), @r#"
-    error[LG019]: the store `landing` holds files, and this version writes into SQLite
-     --> pipelines/daily_customers.yaml:3:46
-      |
-    3 | into: { dataset: analytics.customers, store: landing, mode: merge, key: [id] }
-      |                                              ^^^^^^^
-      |
-     ::: lockgate.yaml:4:3
-      |
-    4 |   landing:   { at: "file://./data/landing" }
-      |   ------- declared here
-      |
-      = help: name a store at `sqlite://`
-
-    1 error
-    "#);
 }
 
 #[test]

@@ -1,0 +1,285 @@
+//! A Parquet file's declared columns by name, batch by batch; rows that do not fit their declaration are set aside.
+//!
+//! ```text
+//! catalog: id, email, city        file: email, id, extra        rows: id, email, city = null
+//! refused: a column of another kind; a column that must have values and is not there
+//! ```
+
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use lockgate_model::{ColumnName, ValueType};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::error::ParquetError;
+use super::fit::{absent, fit, is_of_kind, natural_type};
+use super::keys::{External, FileKeys, KEY_MATERIAL_BYTES_MAX, decryption};
+use crate::arrow_type::schema_of;
+use crate::{BreakReason, BrokenRecord, CsvBatch, CsvColumn, RecordPosition};
+
+/// Reads one Parquet file.
+pub struct ParquetReader {
+    batches: ParquetRecordBatchReader,
+    path: String,
+    schema: SchemaRef,
+    columns: Vec<Declared>,
+    rows: u64,
+}
+
+struct Declared {
+    column: CsvColumn,
+    /// Its place in the batches of the file; absent where the file has no such column.
+    place: Option<usize>,
+}
+
+impl ParquetReader {
+    /// Opens a file for reading the declared columns, `batch_rows` at a time. `absolute` is where it lies, for key
+    /// material beside it; `shown` is how messages name it.
+    pub fn open(
+        file: File,
+        absolute: &Path,
+        shown: &str,
+        declared: &[CsvColumn],
+        keys: &Arc<FileKeys>,
+        batch_rows: usize,
+    ) -> Result<Self, ParquetError> {
+        Self::open_bound(file, absolute, shown, declared, keys, None, batch_rows)
+    }
+
+    /// The columns of a file that a dataset can declare, each with the type that holds all of its values.
+    pub fn columns_of(
+        file: &File,
+        absolute: &Path,
+        shown: &str,
+        keys: &Arc<FileKeys>,
+    ) -> Result<Vec<CsvColumn>, ParquetError> {
+        let metadata = metadata_of(file, absolute, shown, keys, None)?;
+        let column = |field: &arrow::datatypes::FieldRef| {
+            let name: ColumnName = field.name().parse().ok()?;
+            let value_type = natural_type(field.data_type())?;
+            Some(CsvColumn { name, value_type, nullable: field.is_nullable() })
+        };
+        Ok(metadata.schema().fields().iter().filter_map(column).collect())
+    }
+
+    /// As [`open`](Self::open), demanding that the file was written with this AAD prefix.
+    pub(super) fn open_bound(
+        file: File,
+        absolute: &Path,
+        shown: &str,
+        declared: &[CsvColumn],
+        keys: &Arc<FileKeys>,
+        aad_prefix: Option<&[u8]>,
+        batch_rows: usize,
+    ) -> Result<Self, ParquetError> {
+        let metadata = metadata_of(&file, absolute, shown, keys, aad_prefix)?;
+        let (wanted, columns) = place_columns(metadata.schema(), declared, shown)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+        let batches = guarded(shown, || builder.with_projection(mask).with_batch_size(batch_rows.max(1)).build())?;
+        let schema = schema_of(declared.iter().map(|column| (&column.name, column.value_type)));
+        Ok(Self { batches, path: shown.to_owned(), schema, columns, rows: 0 })
+    }
+
+    /// The next rows; `None` at the end. Positions count rows; a Parquet file has no lines, so a row's line is 0.
+    pub fn next_batch(&mut self) -> Result<Option<CsvBatch>, ParquetError> {
+        let batches = &mut self.batches;
+        let next = catch_unwind(AssertUnwindSafe(|| batches.next()))
+            .map_err(|_| damaged(&self.path, "its parts contradict one another"))?;
+        match next {
+            None => Ok(None),
+            Some(Ok(batch)) => self.fit_batch(&batch).map(Some),
+            Some(Err(error)) => Err(match error {
+                arrow::error::ArrowError::ExternalError(inner) => {
+                    match inner.downcast_ref::<parquet::errors::ParquetError>() {
+                        Some(error) => ParquetError::of_reader(&self.path, error),
+                        None => damaged(&self.path, &inner.to_string()),
+                    }
+                }
+                other => ParquetError::of_reader(
+                    &self.path,
+                    &parquet::errors::ParquetError::General(other.to_string()),
+                ),
+            }),
+        }
+    }
+
+    /// The rows read so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The schema of every batch.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn fit_batch(&mut self, batch: &RecordBatch) -> Result<CsvBatch, ParquetError> {
+        let rows = batch.num_rows();
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
+        let mut reasons: Vec<Option<BreakReason>> = Vec::new();
+        for Declared { column, place } in &self.columns {
+            let (array, misfit) = match place.and_then(|place| batch.columns().get(place)) {
+                None => (absent(column.value_type, rows), None),
+                Some(values) => fit(values, column.value_type)
+                    .ok_or_else(|| damaged(&self.path, "a column is of another type than its schema says"))?,
+            };
+            let type_reason =
+                || BreakReason::Type { column: column.name.clone(), value_type: column.value_type };
+            if let Some(misfit) = &misfit {
+                note(&mut reasons, rows, |row| misfit.value(row).then(type_reason));
+            }
+            if !column.nullable && array.null_count() > 0 {
+                let reason = || BreakReason::Absent { column: column.name.clone() };
+                note(&mut reasons, rows, |row| array.is_null(row).then(reason));
+            }
+            arrays.push(array);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let columns = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
+            .map_err(|error| damaged(&self.path, &error.to_string()))?;
+        let first = self.rows;
+        self.rows += rows as u64;
+        let position = |row: usize| RecordPosition { row: first + row as u64, line: 0 };
+        if reasons.is_empty() {
+            return Ok(CsvBatch { columns, positions: (0..rows).map(position).collect(), broken: Vec::new() });
+        }
+        let kept: BooleanArray = reasons.iter().map(|reason| Some(reason.is_none())).collect();
+        let columns = filter_record_batch(&columns, &kept).map_err(|error| damaged(&self.path, &error.to_string()))?;
+        let positions = (0..rows).filter(|row| kept.value(*row)).map(position).collect();
+        let broken = reasons
+            .into_iter()
+            .enumerate()
+            .filter_map(|(row, reason)| {
+                Some(BrokenRecord { position: position(row), reason: reason?, raw: raw_row(batch, row) })
+            })
+            .collect();
+        Ok(CsvBatch { columns, positions, broken })
+    }
+}
+
+/// Notes the first reason for each row.
+fn note(reasons: &mut Vec<Option<BreakReason>>, rows: usize, of_row: impl Fn(usize) -> Option<BreakReason>) {
+    reasons.resize_with(rows, || None);
+    for (row, reason) in reasons.iter_mut().enumerate() {
+        if reason.is_none() {
+            *reason = of_row(row);
+        }
+    }
+}
+
+/// The declared columns' values of a row as one JSON object of texts, for the quarantine.
+fn raw_row(batch: &RecordBatch, row: usize) -> Vec<u8> {
+    let options = FormatOptions::new().with_null("");
+    let mut values = serde_json::Map::new();
+    for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
+        let text = ArrayFormatter::try_new(array.as_ref(), &options).map(|text| text.value(row).to_string());
+        let value = if array.is_null(row) { serde_json::Value::Null } else { text.unwrap_or_default().into() };
+        values.insert(field.name().clone(), value);
+    }
+    serde_json::Value::Object(values).to_string().into_bytes()
+}
+
+/// The places of the wanted columns in the file, and where each declared column finds its values in a batch.
+fn place_columns(
+    found: &Schema,
+    declared: &[CsvColumn],
+    shown: &str,
+) -> Result<(Vec<usize>, Vec<Declared>), ParquetError> {
+    let places: Vec<Option<usize>> =
+        declared.iter().map(|column| found.fields().iter().position(|f| f.name() == column.name.as_str())).collect();
+    for (column, place) in declared.iter().zip(&places) {
+        match place.and_then(|place| found.fields().get(place)) {
+            None if column.nullable => {}
+            None => {
+                let names = found.fields().iter().map(|field| field.name().as_str());
+                let near = names
+                    .map(|name| (strsim::jaro_winkler(name, column.name.as_str()), name))
+                    .max_by(|a, b| a.0.total_cmp(&b.0))
+                    .filter(|(similarity, _)| *similarity > 0.8)
+                    .map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"));
+                return Err(ParquetError::MissingColumn {
+                    path: shown.to_owned(),
+                    column: column.name.clone(),
+                    near,
+                });
+            }
+            Some(field) if is_of_kind(field.data_type(), column.value_type) => {}
+            Some(field) => {
+                return Err(ParquetError::ColumnType {
+                    path: shown.to_owned(),
+                    column: column.name.clone(),
+                    found: natural_type(field.data_type())
+                        .map_or_else(|| field.data_type().to_string(), |natural: ValueType| natural.to_string()),
+                    declared: column.value_type.to_string(),
+                });
+            }
+        }
+    }
+    let mut wanted: Vec<usize> = places.iter().flatten().copied().collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let columns = declared
+        .iter()
+        .zip(places)
+        .map(|(column, place)| Declared {
+            column: column.clone(),
+            place: place.and_then(|place| wanted.binary_search(&place).ok()),
+        })
+        .collect();
+    Ok((wanted, columns))
+}
+
+fn metadata_of(
+    file: &File,
+    absolute: &Path,
+    shown: &str,
+    keys: &Arc<FileKeys>,
+    aad_prefix: Option<&[u8]>,
+) -> Result<ArrowReaderMetadata, ParquetError> {
+    let external = external_material(absolute)
+        .map_err(|source| ParquetError::File { path: shown.to_owned(), verb: "read", source })?;
+    guarded(shown, || {
+        let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        // Without keys a plain file is read, and an encrypted one says that it is.
+        if !keys.is_empty() {
+            options = options.with_file_decryption_properties(decryption(keys, external, aad_prefix)?);
+        }
+        ArrowReaderMetadata::load(file, options)
+    })
+}
+
+fn external_material(file: &Path) -> io::Result<External> {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = format!("_KEY_MATERIAL_FOR_{name}.json");
+    let path = file.with_file_name(&name);
+    let content = match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.len() <= KEY_MATERIAL_BYTES_MAX => Some(std::fs::read(&path)?),
+        Ok(_) => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    Ok(External { path: name, content })
+}
+
+/// What Parquet's reader gives, its errors told as ours; a file that makes it panic is a damaged one.
+fn guarded<T>(shown: &str, read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T, ParquetError> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(ParquetError::of_reader(shown, &error)),
+        Err(_) => Err(damaged(shown, "its parts contradict one another")),
+    }
+}
+
+fn damaged(path: &str, reason: &str) -> ParquetError {
+    ParquetError::Damaged { path: path.to_owned(), reason: reason.chars().take(200).collect() }
+}

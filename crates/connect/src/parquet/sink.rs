@@ -1,0 +1,304 @@
+//! One run's files: committed together with the run's token, or never seen.
+//!
+//! ```text
+//! begin ─► write ─► write ─► commit(record)
+//!   files under _lockgate/staging/RUN    │ files synced ─► the commit's file gets its name ─► files move to their place
+//!                                        └ killed before that: the next run clears the folder; after it: moves them
+//! ```
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use lockgate_model::{ColumnName, DatasetName, InputOrdinal, RowId, RunId};
+
+use super::commit_log::{CommitLog, DataFile, LoggedColumn, LoggedCommit, file_error, sync_folder};
+use super::encryption::ParquetEncryption;
+use super::error::ParquetError;
+use super::keys::FileKeys;
+use super::merge::{KeyIndex, rewrite};
+use super::table::open_live;
+use super::writer::{FILE_ROWS_MAX, FileWriter, Format};
+use crate::arrow_type::schema_of;
+use crate::{ROW_ID_COLUMN, TableSpec, WriteMode};
+
+/// A dataset of Parquet files that is written.
+pub struct ParquetSink {
+    log: CommitLog,
+    dataset: DatasetName,
+    /// Held until the sink is dropped.
+    _lock: File,
+}
+
+/// A run whose files are live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParquetCommit {
+    /// The run.
+    pub run: RunId,
+    /// Which of the dataset's commits it is, from 0.
+    pub commit_ordinal: InputOrdinal,
+    /// The rows it wrote.
+    pub rows: u64,
+    /// What was recorded with the commit.
+    pub record: String,
+}
+
+impl ParquetSink {
+    /// Opens a dataset in a store's folder for writing, alone, and finishes what a killed run left of its commit.
+    pub fn open(store: &Path, dataset: &DatasetName) -> Result<Self, ParquetError> {
+        let log = CommitLog::load(store, dataset)?;
+        log.prepare()?;
+        let path = log.lock_path();
+        let lock = File::create(&path).map_err(file_error(&path, "made"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ParquetError::Locked { dataset: dataset.clone() }),
+            Err(TryLockError::Error(source)) => return Err(file_error(&path, "locked")(source)),
+        }
+        // What another program committed before this one had the lock.
+        let log = CommitLog::load(store, dataset)?;
+        log.publish()?;
+        Ok(Self { log, dataset: dataset.clone(), _lock: lock })
+    }
+
+    /// Whether a dataset was ever committed to.
+    pub fn exists(store: &Path, dataset: &DatasetName) -> Result<bool, ParquetError> {
+        Ok(!CommitLog::load(store, dataset)?.commits.is_empty())
+    }
+
+    /// The commits, first to last.
+    pub fn commits(&self) -> Vec<ParquetCommit> {
+        self.log.commits.iter().map(committed).collect()
+    }
+
+    /// What a run committed here, `None` if nothing.
+    pub fn committed(&self, run: &RunId) -> Option<ParquetCommit> {
+        self.log.commits.iter().find(|commit| commit.run == *run).map(committed)
+    }
+
+    /// Begins a run. `keys` open the dataset's files for a merge; `without_statistics` are the columns of which no
+    /// minimum, maximum or count of nulls may be stored.
+    ///
+    /// Fails, changing nothing, if a column's type is another than in the files that stay, and if the run is committed
+    /// already.
+    pub fn begin(
+        &mut self,
+        spec: &TableSpec,
+        run: &RunId,
+        encryption: Option<ParquetEncryption>,
+        without_statistics: BTreeSet<ColumnName>,
+        keys: Arc<FileKeys>,
+    ) -> Result<ParquetTransaction<'_>, ParquetError> {
+        if self.committed(run).is_some() {
+            return Err(ParquetError::AlreadyCommitted { run: run.clone() });
+        }
+        let columns: Vec<LoggedColumn> = spec
+            .columns()
+            .iter()
+            .map(|column| LoggedColumn { name: column.name.clone(), value_type: column.value_type })
+            .collect();
+        match spec.mode() {
+            WriteMode::Append => self.check_types(&columns)?,
+            WriteMode::Merge => {
+                self.check_types(&columns)?;
+                self.check_none_is_lost(&columns)?;
+            }
+            WriteMode::Replace => {}
+        }
+        let next = u32::try_from(self.log.commits.len()).unwrap_or(u32::MAX);
+        let ordinal = InputOrdinal::new(next)
+            .map_err(|source| ParquetError::Ordinal { dataset: self.dataset.clone(), source })?;
+        let staging = self.log.staging().join(run.as_str());
+        fs::create_dir_all(&staging).map_err(file_error(&staging, "made"))?;
+        let index = match spec.mode() {
+            WriteMode::Merge => Some(KeyIndex::new(spec)?),
+            WriteMode::Append | WriteMode::Replace => None,
+        };
+        Ok(ParquetTransaction {
+            format: Format { schema: with_row_id(spec), without_statistics, encryption },
+            spec: spec.clone(),
+            sink: self,
+            run: run.clone(),
+            ordinal,
+            staging,
+            columns,
+            keys,
+            open: None,
+            adds: Vec::new(),
+            rows: 0,
+            index,
+        })
+    }
+
+    /// A merge rewrites rows that stay, with the columns that it knows of.
+    fn check_none_is_lost(&self, columns: &[LoggedColumn]) -> Result<(), ParquetError> {
+        let known = self.log.columns();
+        match known.iter().find(|known| !columns.iter().any(|column| column.name == known.name)) {
+            None => Ok(()),
+            Some(lost) => {
+                Err(ParquetError::ColumnLost { dataset: self.dataset.clone(), column: lost.name.clone() })
+            }
+        }
+    }
+
+    fn check_types(&self, columns: &[LoggedColumn]) -> Result<(), ParquetError> {
+        for known in self.log.columns() {
+            if let Some(column) = columns.iter().find(|column| column.name == known.name)
+                && column.value_type != known.value_type
+            {
+                return Err(ParquetError::TypeChanged {
+                    dataset: self.dataset.clone(),
+                    column: column.name.clone(),
+                    found: known.value_type.to_string(),
+                    written: column.value_type.to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn committed(commit: &LoggedCommit) -> ParquetCommit {
+    ParquetCommit {
+        run: commit.run.clone(),
+        commit_ordinal: commit.commit,
+        rows: commit.rows,
+        record: commit.record.clone(),
+    }
+}
+
+fn with_row_id(spec: &TableSpec) -> SchemaRef {
+    let columns = schema_of(spec.columns().iter().map(|column| (&column.name, column.value_type)));
+    let mut fields: Vec<_> = columns.fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new(ROW_ID_COLUMN, DataType::Int64, false)));
+    Arc::new(Schema::new(fields))
+}
+
+/// A run that is being written. Dropping it leaves files that nobody reads and the next run clears away.
+pub struct ParquetTransaction<'a> {
+    sink: &'a mut ParquetSink,
+    spec: TableSpec,
+    run: RunId,
+    ordinal: InputOrdinal,
+    staging: PathBuf,
+    columns: Vec<LoggedColumn>,
+    format: Format,
+    keys: Arc<FileKeys>,
+    open: Option<(String, FileWriter)>,
+    adds: Vec<DataFile>,
+    rows: u64,
+    index: Option<KeyIndex>,
+}
+
+impl ParquetTransaction<'_> {
+    /// The commit that this becomes; the row ids written must be of it.
+    pub fn commit_ordinal(&self) -> InputOrdinal {
+        self.ordinal
+    }
+
+    /// Writes rows of the spec's columns, and for each row its id.
+    pub fn write(&mut self, batch: &RecordBatch, row_ids: &[RowId]) -> Result<(), ParquetError> {
+        if let Some(index) = &mut self.index {
+            index.add(batch, row_ids)?;
+        }
+        let ids: ArrayRef = Arc::new(row_ids.iter().map(|id| id.to_i64()).collect::<Int64Array>());
+        let columns = batch.columns().iter().cloned().chain([ids]).collect();
+        let batch = RecordBatch::try_new(self.format.schema.clone(), columns)
+            .map_err(|error| ParquetError::Writer { reason: error.to_string() })?;
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.next_file()?,
+        };
+        open.1.write(&batch)?;
+        self.rows += batch.num_rows() as u64;
+        let full = open.1.rows() >= FILE_ROWS_MAX;
+        self.open = Some(open);
+        if full { self.close() } else { Ok(()) }
+    }
+
+    /// Makes everything written durable and live, with the run's token and `record`.
+    pub fn commit(mut self, record: &str) -> Result<ParquetCommit, ParquetError> {
+        self.close()?;
+        let removes = match self.spec.mode() {
+            WriteMode::Append => Vec::new(),
+            WriteMode::Replace => self.sink.log.live().into_iter().map(|(file, _)| file.name).collect(),
+            WriteMode::Merge => self.merge()?,
+        };
+        sync_folder(&self.staging)?;
+        let commit = LoggedCommit {
+            v: 1,
+            dataset: self.sink.dataset.clone(),
+            run: self.run.clone(),
+            commit: self.ordinal,
+            rows: self.rows,
+            belongs_to: self.format.encryption.as_ref().map(|encryption| encryption.belongs_to.clone()),
+            columns: self.columns.clone(),
+            adds: std::mem::take(&mut self.adds),
+            removes,
+            record: record.to_owned(),
+        };
+        let outcome = committed(&commit);
+        self.sink.log.append(commit)?;
+        self.sink.log.publish()?;
+        Ok(outcome)
+    }
+
+    fn next_file(&self) -> Result<(String, FileWriter), ParquetError> {
+        let name = format!("{:08}-{}-{:04}.parquet", self.ordinal.get(), self.run, self.adds.len());
+        let writer = FileWriter::create(&self.staging.join(&name), &name, &self.format)?;
+        Ok((name, writer))
+    }
+
+    fn close(&mut self) -> Result<(), ParquetError> {
+        if let Some((name, writer)) = self.open.take() {
+            let written = writer.finish()?;
+            self.adds.push(DataFile { name, bytes: written.bytes, sha256: written.sha256, rows: written.rows });
+        }
+        Ok(())
+    }
+
+    /// Rewrites what a later row replaces, in the run's own files and in those that are live. Gives the live files that
+    /// go.
+    fn merge(&mut self) -> Result<Vec<String>, ParquetError> {
+        let Some(index) = self.index.take() else { return Ok(Vec::new()) };
+        if index.has_duplicates() {
+            let own = std::mem::take(&mut self.adds);
+            let numbered = own.len();
+            for file in own {
+                let path = self.staging.join(&file.name);
+                let reader = open_live(&path, &file, self.format.encryption.as_ref().map(|e| e.belongs_to.as_str()),
+                    &self.format.schema, &self.keys)?;
+                let name = format!("{:08}-{}-{:04}.parquet", self.ordinal.get(), self.run, numbered + self.adds.len());
+                let staged = self.staging.join(&name);
+                let keep = |batch: &RecordBatch| index.newest_of_run(batch);
+                if let Some(rewritten) = rewrite(reader, &staged, &name, &self.format, keep)? {
+                    self.adds.push(rewritten);
+                    fs::remove_file(&path).map_err(file_error(&path, "removed"))?;
+                } else {
+                    self.adds.push(file);
+                }
+            }
+        }
+        let mut removes = Vec::new();
+        for (file, belongs_to) in self.sink.log.live() {
+            let path = self.sink.log.folder.join(&file.name);
+            let reader = open_live(&path, &file, belongs_to.as_deref(), &self.format.schema, &self.keys)?;
+            let name = format!("{:08}-{}-m{:04}.parquet", self.ordinal.get(), self.run, removes.len());
+            let staged = self.staging.join(&name);
+            let keep = |batch: &RecordBatch| index.untouched(batch);
+            if let Some(rewritten) = rewrite(reader, &staged, &name, &self.format, keep)? {
+                removes.push(file.name);
+                if rewritten.rows > 0 {
+                    self.adds.push(rewritten);
+                } else {
+                    fs::remove_file(&staged).map_err(file_error(&staged, "removed"))?;
+                }
+            }
+        }
+        Ok(removes)
+    }
+}

@@ -1,0 +1,129 @@
+//! One Parquet file, written in bounded memory, synced and digested.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use lockgate_crypto::Sha256Hasher;
+use lockgate_model::{ColumnName, Sha256Digest};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use super::encryption::ParquetEncryption;
+use super::error::ParquetError;
+
+/// The most rows of one file; a run with more writes several.
+pub const FILE_ROWS_MAX: u64 = 10_000_000;
+/// The most rows of one row group.
+pub const ROW_GROUP_ROWS_MAX: usize = 128 * 1024;
+/// A row group ends when it holds so much, in bytes.
+const ROW_GROUP_BYTES_MAX: usize = 12 * 1024 * 1024;
+
+/// How files of a run are written.
+#[derive(Clone)]
+pub(super) struct Format {
+    /// The columns, the row id last.
+    pub(super) schema: SchemaRef,
+    /// Protected columns, of which no statistics are kept.
+    pub(super) without_statistics: BTreeSet<ColumnName>,
+    pub(super) encryption: Option<ParquetEncryption>,
+}
+
+/// What became of a file.
+pub(super) struct WrittenFile {
+    pub(super) bytes: u64,
+    pub(super) sha256: Sha256Digest,
+    pub(super) rows: u64,
+}
+
+/// Writes one file.
+pub(super) struct FileWriter {
+    writer: ArrowWriter<Digesting<BufWriter<File>>>,
+    path: String,
+    rows: u64,
+}
+
+impl FileWriter {
+    /// Begins a file, which must not be there; `name` is the name under which it will be live.
+    pub(super) fn create(path: &Path, name: &str, format: &Format) -> Result<Self, ParquetError> {
+        let shown = path.display().to_string();
+        let file =
+            File::create_new(path).map_err(|source| ParquetError::File { path: shown.clone(), verb: "made", source })?;
+        let mut properties = WriterProperties::builder()
+            .set_created_by(format!("lockgate {}", env!("CARGO_PKG_VERSION")))
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
+            .set_bloom_filter_enabled(false);
+        for column in &format.without_statistics {
+            let path = ColumnPath::new(vec![column.as_str().to_owned()]);
+            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
+        if let Some(encryption) = &format.encryption {
+            properties = properties.with_file_encryption_properties(encryption.of_file(name)?);
+        }
+        let sink = Digesting { inner: BufWriter::with_capacity(256 * 1024, file), hasher: Sha256Hasher::new(), bytes: 0 };
+        let writer = ArrowWriter::try_new(sink, format.schema.clone(), Some(properties.build()))
+            .map_err(|error| refused(&shown, error))?;
+        Ok(Self { writer, path: shown, rows: 0 })
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Appends rows of the format's schema.
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        self.writer.write(batch).map_err(|error| refused(&self.path, error))?;
+        if self.writer.in_progress_size() > ROW_GROUP_BYTES_MAX {
+            self.writer.flush().map_err(|error| refused(&self.path, error))?;
+        }
+        self.rows += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    /// Ends the file; it is durable when this returns.
+    pub(super) fn finish(self) -> Result<WrittenFile, ParquetError> {
+        let Self { writer, path, rows } = self;
+        let digesting = writer.into_inner().map_err(|error| refused(&path, error))?;
+        let failed = |source| ParquetError::File { path: path.clone(), verb: "written", source };
+        let file = digesting.inner.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.sync_all().map_err(failed)?;
+        Ok(WrittenFile { bytes: digesting.bytes, sha256: digesting.hasher.finish(), rows })
+    }
+}
+
+fn refused(path: &str, error: parquet::errors::ParquetError) -> ParquetError {
+    let file = |source| ParquetError::File { path: path.to_owned(), verb: "written", source };
+    match error {
+        parquet::errors::ParquetError::External(inner) => match inner.downcast::<io::Error>() {
+            Ok(source) => file(*source),
+            Err(other) => ParquetError::Writer { reason: other.to_string() },
+        },
+        other => ParquetError::Writer { reason: other.to_string() },
+    }
+}
+
+/// Digests what goes through it.
+struct Digesting<W> {
+    inner: W,
+    hasher: Sha256Hasher,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Digesting<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(buffer)?;
+        self.hasher.update(buffer.get(..written).unwrap_or_default());
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

@@ -1,0 +1,60 @@
+//! Rows of a dataset of encrypted files, found with the project's own keys.
+
+use std::sync::Arc;
+
+use arrow::array::BooleanArray;
+use jiff::Timestamp;
+use lockgate_connect::{FileKeys, ParquetError, ParquetTable, SELECTED_ROWS_MAX};
+use lockgate_crypto::SystemRandom;
+use lockgate_model::{Failure, FailureKind, RowId};
+use lockgate_plan::RowCondition;
+use lockgate_project::Project;
+use lockgate_trust::{KeyStore, Keyring};
+
+use crate::trace::Selection;
+
+/// The keys that open what this project's pipelines wrote.
+pub(crate) fn own_keys(project: &Project) -> Result<Arc<FileKeys>, Failure> {
+    let store = KeyStore::open(&project.keys.default)?;
+    let keyring =
+        Keyring::open(project.name.clone(), store, &project.ledger.at, Arc::new(SystemRandom), Timestamp::now())?;
+    let mut keys = FileKeys::default();
+    keyring.file_keys()?.into_iter().for_each(|key| keys.add_master(key));
+    Ok(Arc::new(keys))
+}
+
+/// The ids of the selected rows, rising.
+pub(crate) fn select(
+    table: &ParquetTable,
+    selection: &Selection,
+    failed: impl Fn(ParquetError) -> Failure,
+) -> Result<Vec<RowId>, Failure> {
+    let invalid = |text: &str, reason: String| Failure::new(FailureKind::Invalid, format!("`{text}`: {reason}"));
+    let columns = table.columns();
+    let condition = match selection {
+        Selection::Row(_) => None,
+        Selection::Where(text) => {
+            let named: Vec<_> = columns.iter().map(|column| (column.name.clone(), column.value_type)).collect();
+            Some((text, RowCondition::parse(text, &named).map_err(|reason| invalid(text, reason))?))
+        }
+    };
+    let mut selected = Vec::new();
+    let wanted = if condition.is_some() { columns.as_slice() } else { &[] };
+    for scanned in table.scan(wanted) {
+        let scanned = scanned.map_err(&failed)?;
+        let holds: BooleanArray = match (&condition, selection) {
+            (Some((text, condition)), _) => {
+                condition.select(&scanned.columns).map_err(|reason| invalid(text, reason))?
+            }
+            (None, Selection::Row(row)) => scanned.row_ids.iter().map(|id| Some(id == row)).collect(),
+            (None, Selection::Where(_)) => BooleanArray::from(vec![false; scanned.row_ids.len()]),
+        };
+        selected.extend(scanned.row_ids.iter().zip(&holds).filter(|(_, holds)| *holds == Some(true)).map(|(id, _)| *id));
+        if selected.len() > SELECTED_ROWS_MAX {
+            let message = format!("more than {SELECTED_ROWS_MAX} rows are selected");
+            return Err(Failure::new(FailureKind::Invalid, message).with_help("narrow the condition"));
+        }
+    }
+    selected.sort_unstable();
+    Ok(selected)
+}

@@ -1,0 +1,278 @@
+//! The places that a run can write to, behind one face: begin, write, commit with the run's token.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use lockgate_connect::{
+    FileKeys, LevelKey, ParquetEncryption, ParquetSink, ParquetTable, ParquetTransaction, SqliteSink, SqliteTransaction,
+    TableSpec,
+};
+use lockgate_evidence::ColumnProtectionKey;
+use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, InputOrdinal, RowId, RunId, StoreName};
+use lockgate_plan::{Governed, OutputColumn, Plan};
+use lockgate_project::{Project, StoreLocation};
+use lockgate_trust::Keyring;
+
+use crate::failures;
+
+/// A commit that a sink has.
+#[derive(Debug, Clone)]
+pub(crate) struct SinkCommit {
+    pub(crate) run: RunId,
+    pub(crate) ordinal: InputOrdinal,
+    pub(crate) record: String,
+}
+
+/// One dataset's sink, opened for writing.
+pub(crate) enum Sink {
+    Sqlite(SqliteSink),
+    Parquet(ParquetSink),
+}
+
+/// A run that is being written.
+pub(crate) enum SinkTransaction<'a> {
+    Sqlite(SqliteTransaction<'a>),
+    Parquet(ParquetTransaction<'a>),
+}
+
+/// How the files of a run are encrypted, and which keys say so in the evidence.
+#[derive(Default)]
+pub(crate) struct FileProtection {
+    encryption: Option<ParquetEncryption>,
+    without_statistics: BTreeSet<ColumnName>,
+    keys: Arc<FileKeys>,
+    pub(crate) used: BTreeMap<ColumnName, ColumnProtectionKey>,
+}
+
+fn location<'p>(project: &'p Project, store: &StoreName) -> Result<&'p StoreLocation, Failure> {
+    let found = project.stores.get(store).map(|store| &store.location);
+    found.ok_or_else(|| {
+        Failure::new(FailureKind::Invalid, format!("the project has no store `{store}`"))
+            .with_help("put it back into lockgate.yaml; a run that wrote into it is not settled yet")
+    })
+}
+
+impl Sink {
+    /// Opens a dataset in a store, making the store's folder where it is not there.
+    pub(crate) fn open(project: &Project, store: &StoreName, dataset: &DatasetName) -> Result<Self, Failure> {
+        match location(project, store)? {
+            StoreLocation::Sqlite(database) => {
+                make_folder(database.parent())?;
+                SqliteSink::open(database).map(Self::Sqlite).map_err(|error| failures::sink(store.as_str(), &error))
+            }
+            StoreLocation::Files(folder) => {
+                make_folder(Some(folder))?;
+                let sink = ParquetSink::open(folder, dataset);
+                sink.map(Self::Parquet).map_err(|error| failures::files(store.as_str(), &error))
+            }
+        }
+    }
+
+    /// Opens it only if something was ever written there.
+    pub(crate) fn open_existing(
+        project: &Project,
+        store: &StoreName,
+        dataset: &DatasetName,
+    ) -> Result<Option<Self>, Failure> {
+        let there = match location(project, store)? {
+            StoreLocation::Sqlite(database) => database.exists(),
+            StoreLocation::Files(folder) => folder.join(dataset.as_str()).exists(),
+        };
+        if there { Self::open(project, store, dataset).map(Some) } else { Ok(None) }
+    }
+
+    /// The commits of the dataset, first to last.
+    pub(crate) fn commits(&self, store: &StoreName, dataset: &DatasetName) -> Result<Vec<SinkCommit>, Failure> {
+        match self {
+            Self::Sqlite(sink) => {
+                let failed = |error| failures::sink(store.as_str(), &error);
+                if !sink.has_table(dataset).map_err(failed)? {
+                    return Ok(Vec::new());
+                }
+                Ok(sink.commits(dataset).map_err(failed)?.into_iter().map(SinkCommit::from).collect())
+            }
+            Self::Parquet(sink) => Ok(sink.commits().into_iter().map(SinkCommit::from).collect()),
+        }
+    }
+
+    /// What a run committed here.
+    pub(crate) fn committed(&self, store: &StoreName, run: &RunId) -> Result<Option<SinkCommit>, Failure> {
+        match self {
+            Self::Sqlite(sink) => {
+                let found = sink.committed(run).map_err(|error| failures::sink(store.as_str(), &error))?;
+                Ok(found.map(SinkCommit::from))
+            }
+            Self::Parquet(sink) => Ok(sink.committed(run).map(SinkCommit::from)),
+        }
+    }
+
+    /// Begins a run.
+    pub(crate) fn begin(
+        &mut self,
+        store: &StoreName,
+        spec: &TableSpec,
+        run: &RunId,
+        files: FileProtection,
+    ) -> Result<SinkTransaction<'_>, Failure> {
+        match self {
+            Self::Sqlite(sink) => {
+                let begun = sink.begin(spec, run);
+                begun.map(SinkTransaction::Sqlite).map_err(|error| failures::sink(store.as_str(), &error))
+            }
+            Self::Parquet(sink) => {
+                let begun = sink.begin(spec, run, files.encryption, files.without_statistics, files.keys);
+                begun.map(SinkTransaction::Parquet).map_err(|error| failures::files(store.as_str(), &error))
+            }
+        }
+    }
+}
+
+impl SinkTransaction<'_> {
+    /// The commit that this becomes.
+    pub(crate) fn commit_ordinal(&self) -> InputOrdinal {
+        match self {
+            Self::Sqlite(transaction) => transaction.commit_ordinal(),
+            Self::Parquet(transaction) => transaction.commit_ordinal(),
+        }
+    }
+
+    /// Writes rows with their ids.
+    pub(crate) fn write(&mut self, store: &str, batch: &RecordBatch, ids: &[RowId]) -> Result<(), Failure> {
+        match self {
+            Self::Sqlite(transaction) => {
+                transaction.write(batch, ids).map_err(|error| failures::sink(store, &error))
+            }
+            Self::Parquet(transaction) => {
+                transaction.write(batch, ids).map_err(|error| failures::files(store, &error))
+            }
+        }
+    }
+
+    /// Makes everything durable, with the run's token and its record.
+    pub(crate) fn commit(self, store: &str, record: &str) -> Result<(), Failure> {
+        match self {
+            Self::Sqlite(transaction) => {
+                transaction.commit(record).map(drop).map_err(|error| failures::sink(store, &error))
+            }
+            Self::Parquet(transaction) => {
+                transaction.commit(record).map(drop).map_err(|error| failures::files(store, &error))
+            }
+        }
+    }
+}
+
+impl From<lockgate_connect::CommittedRun> for SinkCommit {
+    fn from(commit: lockgate_connect::CommittedRun) -> Self {
+        Self { run: commit.run, ordinal: commit.commit_ordinal, record: commit.record }
+    }
+}
+
+impl From<lockgate_connect::ParquetCommit> for SinkCommit {
+    fn from(commit: lockgate_connect::ParquetCommit) -> Self {
+        Self { run: commit.run, ordinal: commit.commit_ordinal, record: commit.record }
+    }
+}
+
+fn make_folder(folder: Option<&Path>) -> Result<(), Failure> {
+    let Some(folder) = folder else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Failure::new(FailureKind::Unreachable, format!("the folder {} cannot be made: {error}", folder.display()))
+    })
+}
+
+/// The keys under which a plan's files are encrypted: one for each level above the lowest, and the footer under the
+/// lowest of the levels that are written. A plan whose every column is of the lowest level writes plain files.
+pub(crate) fn file_protection(
+    project: &Project,
+    dataset: &DatasetName,
+    plan: &Governed<Plan>,
+    keyring: &mut Keyring,
+) -> Result<FileProtection, Failure> {
+    let stored: Vec<&OutputColumn> = plan.columns().iter().filter(|column| column.is_stored()).collect();
+    let mut protection = FileProtection {
+        without_statistics: stored
+            .iter()
+            .filter(|column| column.protection.is_some() || column.level > project.lattice.lowest())
+            .map(|column| column.name.clone())
+            .collect(),
+        ..FileProtection::default()
+    };
+    let above = |column: &&&OutputColumn| column.level > project.lattice.lowest();
+    let mut levels = BTreeMap::new();
+    let mut columns = BTreeMap::new();
+    for column in stored.iter().filter(above) {
+        if !levels.contains_key(&column.level) {
+            let rotate_days = project.lattice.rules(column.level).rotate_days;
+            let (key, used) = keyring.file_key(dataset, project.lattice.name(column.level), rotate_days)?;
+            levels.insert(column.level, (LevelKey::new(key), used));
+        }
+        if let Some((key, used)) = levels.get(&column.level) {
+            columns.insert(column.name.clone(), Arc::clone(key));
+            protection.used.insert(column.name.clone(), used.clone());
+        }
+    }
+    if let Some((footer, _)) = levels.values().next() {
+        protection.encryption = Some(ParquetEncryption {
+            footer: Arc::clone(footer),
+            columns,
+            belongs_to: format!("{}/{dataset}", project.name),
+            random: Arc::clone(keyring.random()),
+        });
+    }
+    protection.keys = Arc::new(own_keys(keyring)?);
+    Ok(protection)
+}
+
+/// The keys that open this project's own files.
+pub(crate) fn own_keys(keyring: &Keyring) -> Result<FileKeys, Failure> {
+    let mut keys = FileKeys::default();
+    for master in keyring.file_keys()? {
+        keys.add_master(master);
+    }
+    Ok(keys)
+}
+
+/// The way to a dataset that a pipeline wrote.
+#[derive(Clone)]
+pub(crate) enum WrittenTable {
+    Sqlite(PathBuf),
+    Parquet { folder: PathBuf, keys: Arc<FileKeys> },
+}
+
+impl std::fmt::Debug for WrittenTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(database) => f.debug_tuple("Sqlite").field(database).finish(),
+            Self::Parquet { folder, .. } => f.debug_struct("Parquet").field("folder", folder).finish_non_exhaustive(),
+        }
+    }
+}
+
+impl WrittenTable {
+    /// Finds the dataset in its store.
+    pub(crate) fn find(project: &Project, store: &StoreName, keys: &Arc<FileKeys>) -> Result<Self, Failure> {
+        Ok(match location(project, store)? {
+            StoreLocation::Sqlite(database) => Self::Sqlite(database.clone()),
+            StoreLocation::Files(folder) => Self::Parquet { folder: folder.clone(), keys: Arc::clone(keys) },
+        })
+    }
+
+    /// Its commits, first to last; fails if nothing was ever written.
+    pub(crate) fn commits(&self, store: &StoreName, dataset: &DatasetName) -> Result<Vec<SinkCommit>, Failure> {
+        match self {
+            Self::Sqlite(database) => {
+                let table = lockgate_connect::SqliteTable::open(database, dataset);
+                let commits = table.and_then(|table| table.commits());
+                let commits = commits.map_err(|error| failures::sink(store.as_str(), &error))?;
+                Ok(commits.into_iter().map(SinkCommit::from).collect())
+            }
+            Self::Parquet { folder, keys } => {
+                let table = ParquetTable::open(folder, dataset, Arc::clone(keys));
+                let table = table.map_err(|error| failures::files(store.as_str(), &error))?;
+                Ok(table.commits().into_iter().map(SinkCommit::from).collect())
+            }
+        }
+    }
+}
