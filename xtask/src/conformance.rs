@@ -1,33 +1,69 @@
-//! Other people's test cases: what this version cannot run yet is counted as skipped, by name, and never as passed.
+//! Other people's test cases, run through the program as a user would; what this version cannot run yet is counted as
+//! skipped, by name, and never as passed.
 
-use std::path::Path;
+mod parquet_encryption;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// `(folder, how a case's file ends, what this version lacks for it)`.
-const KINDS: &[(&str, &str, &str)] = &[
-    ("openlineage", ".json", "no OpenLineage events"),
-    ("parquet-encryption", ".encrypted", "no Parquet datasets"),
-    ("ranger", ".json", "no policy engine"),
-];
+const SKIPPED: &[(&str, &str, &str)] =
+    &[("openlineage", ".json", "no OpenLineage events"), ("ranger", ".json", "no policy engine")];
 
-pub(crate) fn conformance(folder: &Path) -> Result<(), String> {
+/// How many cases came out how.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+pub(crate) fn conformance(root: &Path, folder: &Path) -> Result<(), String> {
     if !folder.is_dir() {
         return Err(format!("{} is no folder", folder.display()));
     }
-    let mut skipped = 0;
-    for (kind, ending, lacking) in KINDS {
-        let found = count(&folder.join(kind), ending);
+    let mut tally = Tally::default();
+    for (kind, ending, lacking) in SKIPPED {
+        let found = files(&folder.join(kind), ending).len();
         println!("{kind}: {found} files skipped: this version has {lacking}");
-        skipped += found;
+        tally.skipped += found;
     }
-    println!("0 passed, 0 failed, {skipped} skipped");
-    Ok(())
+    let parquet = files(&folder.join("parquet-encryption"), ".encrypted");
+    if !parquet.is_empty() {
+        parquet_encryption::run(&program(root)?, &parquet, &mut tally)?;
+    }
+    println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
+    if tally.failed == 0 { Ok(()) } else { Err(format!("{} cases failed; they are named above", tally.failed)) }
 }
 
-fn count(folder: &Path, ending: &str) -> usize {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let counted = entries.map(|entry| {
+/// Builds the program and says where it is.
+fn program(root: &Path) -> Result<PathBuf, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "-p", "lockgate", "--locked", "--message-format", "json-render-diagnostics"])
+        .current_dir(root)
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    let lines = String::from_utf8_lossy(&built.stdout).into_owned();
+    let executable = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message.get("executable")?.as_str().filter(|path| path.ends_with("lockgate")).map(PathBuf::from)
+    };
+    lines.lines().find_map(executable).ok_or_else(|| "the program was not built".to_owned())
+}
+
+/// The files below a folder whose names end so, sorted.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.is_dir() { count(&path, ending) } else { usize::from(path.to_string_lossy().ends_with(ending)) }
-    });
-    counted.sum()
+        if path.is_dir() {
+            found.extend(files(&path, ending));
+        } else if path.to_string_lossy().ends_with(ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
 }

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match args.as_slice() {
         ["test"] => test::test(&root()),
-        ["conformance", folder] => conformance::conformance(folder.as_ref()),
+        ["conformance", folder] => conformance::conformance(&root(), folder.as_ref()),
         ["example-data"] => example_data::write(&root()),
         ["help" | "--help" | "-h"] | [] => {
             print!("{HELP}");
