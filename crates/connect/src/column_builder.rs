@@ -156,4 +156,3 @@ pub fn constant_column(value_type: ValueType, text: Option<&str>, rows: usize) -
     }
     Some(builder.finish())
 }
-

@@ -127,7 +127,8 @@ fn select(project: &Project, dataset: &DatasetName, selection: &Selection) -> Re
         return Err(Failure::new(FailureKind::Invalid, format!("no pipeline writes `{dataset}`")).with_help(help));
     };
     let store = &producer.into.store.value;
-    let helped = |failure: Failure| failure.with_help(format!("`lockgate run {}` writes the table", producer.name.value));
+    let helped =
+        |failure: Failure| failure.with_help(format!("`lockgate run {}` writes the table", producer.name.value));
     match project.stores.get(store).map(|store| &store.location) {
         Some(StoreLocation::Sqlite(database)) => {
             let failed = |error: SinkError| helped(of_fault(error.fault(), &format!("store `{store}`: {error}")));

@@ -49,7 +49,8 @@ pub(crate) fn select(
             (None, Selection::Row(row)) => scanned.row_ids.iter().map(|id| Some(id == row)).collect(),
             (None, Selection::Where(_)) => BooleanArray::from(vec![false; scanned.row_ids.len()]),
         };
-        selected.extend(scanned.row_ids.iter().zip(&holds).filter(|(_, holds)| *holds == Some(true)).map(|(id, _)| *id));
+        selected
+            .extend(scanned.row_ids.iter().zip(&holds).filter(|(_, holds)| *holds == Some(true)).map(|(id, _)| *id));
         if selected.len() > SELECTED_ROWS_MAX {
             let message = format!("more than {SELECTED_ROWS_MAX} rows are selected");
             return Err(Failure::new(FailureKind::Invalid, message).with_help("narrow the condition"));

@@ -15,7 +15,9 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::analyzer::Analyzer;
 use lockgate_model::{ColumnName, DatasetName, Form, Level, PipelineName};
-use lockgate_project::{Bind, Code, Column, Dataset, Diagnostic, Diagnostics, Pipeline, Project, StoreLocation, WriteMode};
+use lockgate_project::{
+    Bind, Code, Column, Dataset, Diagnostic, Diagnostics, Pipeline, Project, StoreLocation, WriteMode,
+};
 
 use crate::carry_row_ids::carry_row_ids;
 use crate::classify::{Classified, Selection, classify};

@@ -68,10 +68,8 @@ mod tests {
     }
 
     fn batch() -> RecordBatch {
-        let schema = Schema::new(vec![
-            Field::new("id", DataType::Int64, true),
-            Field::new("City", DataType::Utf8, true),
-        ]);
+        let schema =
+            Schema::new(vec![Field::new("id", DataType::Int64, true), Field::new("City", DataType::Utf8, true)]);
         let ids = Int64Array::from(vec![Some(1), Some(2), None]);
         let cities = StringArray::from(vec![Some("Ulm"), None, Some("Köln")]);
         RecordBatch::try_new(Arc::new(schema), vec![Arc::new(ids), Arc::new(cities)]).unwrap()
@@ -92,7 +90,8 @@ mod tests {
 
     #[test]
     fn what_is_no_condition_on_these_columns_is_refused() {
-        for wrong in ["", "id =", "nobody = 1", "id + 1", "id IN (SELECT 1)", "random() > 0.5", "id = 1; DROP TABLE x"] {
+        for wrong in ["", "id =", "nobody = 1", "id + 1", "id IN (SELECT 1)", "random() > 0.5", "id = 1; DROP TABLE x"]
+        {
             assert!(RowCondition::parse(wrong, &columns()).is_err(), "{wrong}");
         }
         let division = RowCondition::parse("1 / (id - 1) > 0", &columns()).unwrap();

@@ -121,9 +121,8 @@ fn declared_keys(dataset: &Dataset, options: &ParquetOptions) -> Result<FileKeys
             Failure::new(FailureKind::Invalid, format!("dataset `{}`, key `{id}`: {reason}", dataset.name.value))
         };
         let text = lockgate_trust::fetch(reference)?;
-        let key = FileKeys::read_key(text.expose()).ok_or_else(|| {
-            refused("it is not 16, 24 or 32 bytes, nor `hex:` or `base64:` and so many".into())
-        })?;
+        let key = FileKeys::read_key(text.expose())
+            .ok_or_else(|| refused("it is not 16, 24 or 32 bytes, nor `hex:` or `base64:` and so many".into()))?;
         keys.declare(id, key).map_err(|problem| refused(problem.to_string()))?;
     }
     if let Some(prefix) = &options.aad_prefix {
@@ -140,7 +139,8 @@ fn partitions_of(dataset: &Dataset, path: &str) -> Result<Vec<(ColumnName, Optio
         let name = &column.name.value;
         let text = folders.get(place).and_then(|folder| folder.split_once('=')).map(|(_, value)| value);
         let unreadable = || {
-            let message = format!("`{path}`: the folder of column `{name}` holds no value of type {}", column.value_type);
+            let message =
+                format!("`{path}`: the folder of column `{name}` holds no value of type {}", column.value_type);
             Failure::new(FailureKind::Failed, message).with_help("rename the folder, or correct the column's type")
         };
         let text = percent_decoded(text.ok_or_else(unreadable)?).ok_or_else(unreadable)?;
@@ -169,11 +169,7 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn list_commits(
-    project: &Project,
-    dataset: &DatasetName,
-    keys: &Arc<FileKeys>,
-) -> Result<Vec<RunInput>, Failure> {
+fn list_commits(project: &Project, dataset: &DatasetName, keys: &Arc<FileKeys>) -> Result<Vec<RunInput>, Failure> {
     let producer = project.producer(dataset).ok_or_else(|| failures::bug(format!("nobody writes `{dataset}`")))?;
     let store = &producer.into.store.value;
     let table = WrittenTable::find(project, store, keys)?;

@@ -13,8 +13,8 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
 use lockgate_connect::{
-    CsvBatch, CsvColumn, CsvLimits, CsvOptions, CsvReader, FileKeys, LocalStore, ParquetReader, ParquetTable, ScannedBatch,
-    SinkColumn, SourceError, SqliteTable, StoredFile, constant_column,
+    CsvBatch, CsvColumn, CsvLimits, CsvOptions, CsvReader, FileKeys, LocalStore, ParquetReader, ParquetTable,
+    ScannedBatch, SinkColumn, SourceError, SqliteTable, StoredFile, constant_column,
 };
 use lockgate_evidence::{Input, LineIndexBuilder};
 use lockgate_model::{ColumnName, Failure, FailureKind, InputOrdinal, RowId};
@@ -183,8 +183,7 @@ impl TableReader {
         let failed = |error| failures::csv(entry.store.as_str(), &entry.path, &error);
         let bytes = Arc::clone(&source.bytes);
         let columns = self.columns_in_files(out.partitions);
-        let mut csv =
-            CsvReader::new(source, &columns, CsvOptions::default(), CsvLimits::default()).map_err(failed)?;
+        let mut csv = CsvReader::new(source, &columns, CsvOptions::default(), CsvLimits::default()).map_err(failed)?;
         let mut finding = Finding::default();
         while let Some(batch) = csv.next_batch(BATCH_ROWS).map_err(failed)? {
             out.send(batch, bytes.swap(0, Ordering::Relaxed), &mut finding)?;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use lockgate_connect::{
-    FileKeys, LevelKey, ParquetEncryption, ParquetSink, ParquetTable, ParquetTransaction, SqliteSink, SqliteTransaction,
-    TableSpec,
+    FileKeys, LevelKey, ParquetEncryption, ParquetSink, ParquetTable, ParquetTransaction, SqliteSink,
+    SqliteTransaction, TableSpec,
 };
 use lockgate_evidence::ColumnProtectionKey;
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, InputOrdinal, RowId, RunId, StoreName};
@@ -141,12 +141,8 @@ impl SinkTransaction<'_> {
     /// Writes rows with their ids.
     pub(crate) fn write(&mut self, store: &str, batch: &RecordBatch, ids: &[RowId]) -> Result<(), Failure> {
         match self {
-            Self::Sqlite(transaction) => {
-                transaction.write(batch, ids).map_err(|error| failures::sink(store, &error))
-            }
-            Self::Parquet(transaction) => {
-                transaction.write(batch, ids).map_err(|error| failures::files(store, &error))
-            }
+            Self::Sqlite(transaction) => transaction.write(batch, ids).map_err(|error| failures::sink(store, &error)),
+            Self::Parquet(transaction) => transaction.write(batch, ids).map_err(|error| failures::files(store, &error)),
         }
     }
 

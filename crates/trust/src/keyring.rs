@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::{Span, Timestamp, ToSpan};
 use lockgate_crypto::{
-    ColumnKey, DekId, DigitCipher, DomainKey, FileMasterKey, KeyId, KeyMaterial, Opener, Random, Sealer, Tokenizer, ValueContext,
-    WriterId, assess,
+    ColumnKey, DekId, DigitCipher, DomainKey, FileMasterKey, KeyId, KeyMaterial, Opener, Random, Sealer, Tokenizer,
+    ValueContext, WriterId, assess,
 };
 use lockgate_evidence::{
     ColumnProtectionKey, Event, KeyCreate, KeyReference, KeyRewrap, KeyRotate, KeyScope, KeyShred,
@@ -162,8 +162,7 @@ impl Keyring {
     /// The keys that wrap keys of encrypted files, as far as they were not shredded: what reads this project's files.
     pub fn file_keys(&self) -> Result<Vec<FileMasterKey>, TrustError> {
         let readable = |key: &&KeyRecord| matches!(key.scope, KeyScope::Files { .. }) && key.wrapped.is_some();
-        let master =
-            |key: &KeyRecord| FileMasterKey::new(&key.id.to_string(), &self.unwrap(key)?).map_err(crypto);
+        let master = |key: &KeyRecord| FileMasterKey::new(&key.id.to_string(), &self.unwrap(key)?).map_err(crypto);
         self.table.keys.iter().filter(readable).map(master).collect()
     }
 

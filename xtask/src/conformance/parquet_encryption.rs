@@ -66,7 +66,9 @@ fn case(program: &Path, file: &Path, name: &str) -> Result<String, String> {
     let report: serde_json::Value = serde_json::from_slice(&outcome.stdout).map_err(|error| error.to_string())?;
     let count = |key: &str| report.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
     match (count("rows_read"), count("rows_written")) {
-        (read, right) if read > 0 && read == right => Ok(format!("{read} rows, every decrypted value as it was written")),
+        (read, right) if read > 0 && read == right => {
+            Ok(format!("{read} rows, every decrypted value as it was written"))
+        }
         (read, right) => Err(format!("{right} of {read} rows have the right values")),
     }
 }
@@ -87,7 +89,8 @@ fn write_project(folder: &Path, file: &Path, name: &str, with_256_bits: bool) ->
     let project = "version: 1\nproject: conformance\nstores:\n  files: { at: \"file://./data\" }\n  \
         out: { at: \"sqlite://./out.db\", clearance: internal }\nkeys:\n  default: { local: \"./.lockgate/keys\" }\n\
         ledger: { at: \"file://./.lockgate/ledger\" }\n";
-    let pipeline = format!("pipeline: case\nsql: {SQL:?}\ninto: {{ dataset: read, store: out }}\nruns_as: conformance\n");
+    let pipeline =
+        format!("pipeline: case\nsql: {SQL:?}\ninto: {{ dataset: read, store: out }}\nruns_as: conformance\n");
     let all = || -> std::io::Result<()> {
         write(folder.join("lockgate.yaml"), project.as_bytes())?;
         write(folder.join("catalog/cases.yaml"), catalog.as_bytes())?;

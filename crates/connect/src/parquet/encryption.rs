@@ -65,11 +65,8 @@ impl ParquetEncryption {
                 of_level.insert(level.id(), (key, material(level, &wrapped, false)?));
             }
             if let Some((key, metadata)) = of_level.get(level.id()) {
-                builder = builder.with_column_key_and_metadata(
-                    column.as_str(),
-                    key.expose().to_vec(),
-                    metadata.clone(),
-                );
+                builder =
+                    builder.with_column_key_and_metadata(column.as_str(), key.expose().to_vec(), metadata.clone());
             }
         }
         builder.build().map_err(|error| ParquetError::Writer { reason: error.to_string() })

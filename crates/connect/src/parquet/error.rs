@@ -46,7 +46,9 @@ pub enum ParquetError {
         reason: String,
     },
     /// Configuration: a declared column is of another kind in the file.
-    #[error("`{path}`: the column `{column}` is {found} in the file and {declared} in the catalog: declare it so that every value fits")]
+    #[error(
+        "`{path}`: the column `{column}` is {found} in the file and {declared} in the catalog: declare it so that every value fits"
+    )]
     ColumnType {
         /// The file.
         path: String,

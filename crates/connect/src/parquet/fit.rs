@@ -39,9 +39,7 @@ pub(super) fn is_of_kind(found: &DataType, declared: ValueType) -> bool {
     match declared {
         ValueType::Text => natural == ValueType::Text,
         ValueType::BigInt | ValueType::Integer => matches!(natural, ValueType::BigInt | ValueType::Integer),
-        ValueType::Double => {
-            natural == ValueType::Double || natural == ValueType::Integer
-        }
+        ValueType::Double => natural == ValueType::Double || natural == ValueType::Integer,
         ValueType::Decimal { .. } => {
             matches!(natural, ValueType::Decimal { .. } | ValueType::BigInt | ValueType::Integer)
         }
@@ -84,15 +82,14 @@ pub(super) fn absent(declared: ValueType, rows: usize) -> ArrayRef {
     new_null_array(&arrow_type(declared), rows)
 }
 
-const OPTIONS: CastOptions<'static> = CastOptions { safe: true, format_options: arrow::util::display::FormatOptions::new() };
+const OPTIONS: CastOptions<'static> =
+    CastOptions { safe: true, format_options: arrow::util::display::FormatOptions::new() };
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{
-        BinaryArray, Decimal128Array, Int64Array, StringArray, TimestampNanosecondArray, UInt64Array,
-    };
+    use arrow::array::{BinaryArray, Decimal128Array, Int64Array, StringArray, TimestampNanosecondArray, UInt64Array};
 
     use super::*;
 

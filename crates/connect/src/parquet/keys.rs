@@ -36,7 +36,9 @@ pub enum KeyProblem {
     #[error("it names the key `{0}`, which is neither declared under `at: parquet: keys:` nor in the key table")]
     Unknown(String),
     /// The file's key metadata names nothing.
-    #[error("it does not say with which key it is encrypted; declare the only key that there is under `at: parquet: keys:`")]
+    #[error(
+        "it does not say with which key it is encrypted; declare the only key that there is under `at: parquet: keys:`"
+    )]
     Unnamed,
     /// Key metadata in a form that nobody writes.
     #[error("its key metadata is not what the key tools write: {0}")]
@@ -251,9 +253,8 @@ mod tests {
             path: "m.json".into(),
             content: Some(serde_json::to_vec(&BTreeMap::from([("columnKey1", &material)])).unwrap()),
         };
-        let reference = |name: &str| {
-            format!(r#"{{"keyMaterialType":"PKMT1","internalStorage":false,"keyReference":"{name}"}}"#)
-        };
+        let reference =
+            |name: &str| format!(r#"{{"keyMaterialType":"PKMT1","internalStorage":false,"keyReference":"{name}"}}"#);
         assert_eq!(keys.find(reference("columnKey1").as_bytes(), &beside).unwrap().expose(), file_key.expose());
         assert_eq!(
             keys.find(reference("columnKey2").as_bytes(), &beside).err(),

@@ -17,8 +17,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use lockgate_model::{ColumnName, ValueType};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
 
 use super::error::ParquetError;
 use super::fit::{absent, fit, is_of_kind, natural_type};
@@ -105,10 +105,9 @@ impl ParquetReader {
                         None => damaged(&self.path, &inner.to_string()),
                     }
                 }
-                other => ParquetError::of_reader(
-                    &self.path,
-                    &parquet::errors::ParquetError::General(other.to_string()),
-                ),
+                other => {
+                    ParquetError::of_reader(&self.path, &parquet::errors::ParquetError::General(other.to_string()))
+                }
             }),
         }
     }
@@ -133,8 +132,7 @@ impl ParquetReader {
                 Some(values) => fit(values, column.value_type)
                     .ok_or_else(|| damaged(&self.path, "a column is of another type than its schema says"))?,
             };
-            let type_reason =
-                || BreakReason::Type { column: column.name.clone(), value_type: column.value_type };
+            let type_reason = || BreakReason::Type { column: column.name.clone(), value_type: column.value_type };
             if let Some(misfit) = &misfit {
                 note(&mut reasons, rows, |row| misfit.value(row).then(type_reason));
             }
@@ -207,11 +205,7 @@ fn place_columns(
                     .max_by(|a, b| a.0.total_cmp(&b.0))
                     .filter(|(similarity, _)| *similarity > 0.8)
                     .map_or_else(String::new, |(_, name)| format!("; did you mean `{name}`?"));
-                return Err(ParquetError::MissingColumn {
-                    path: shown.to_owned(),
-                    column: column.name.clone(),
-                    near,
-                });
+                return Err(ParquetError::MissingColumn { path: shown.to_owned(), column: column.name.clone(), near });
             }
             Some(field) if is_of_kind(field.data_type(), column.value_type) => {}
             Some(field) => {
@@ -246,8 +240,11 @@ fn metadata_of(
     keys: &Arc<FileKeys>,
     aad_prefix: Option<&[u8]>,
 ) -> Result<ArrowReaderMetadata, ParquetError> {
-    let external = external_material(absolute)
-        .map_err(|source| ParquetError::File { path: shown.to_owned(), verb: "read", source })?;
+    let external = external_material(absolute).map_err(|source| ParquetError::File {
+        path: shown.to_owned(),
+        verb: "read",
+        source,
+    })?;
     guarded(shown, || {
         let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         // Without keys a plain file is read, and an encrypted one says that it is.

@@ -139,9 +139,7 @@ impl ParquetSink {
         let known = self.log.columns();
         match known.iter().find(|known| !columns.iter().any(|column| column.name == known.name)) {
             None => Ok(()),
-            Some(lost) => {
-                Err(ParquetError::ColumnLost { dataset: self.dataset.clone(), column: lost.name.clone() })
-            }
+            Some(lost) => Err(ParquetError::ColumnLost { dataset: self.dataset.clone(), column: lost.name.clone() }),
         }
     }
 
@@ -270,8 +268,13 @@ impl ParquetTransaction<'_> {
             let numbered = own.len();
             for file in own {
                 let path = self.staging.join(&file.name);
-                let reader = open_live(&path, &file, self.format.encryption.as_ref().map(|e| e.belongs_to.as_str()),
-                    &self.format.schema, &self.keys)?;
+                let reader = open_live(
+                    &path,
+                    &file,
+                    self.format.encryption.as_ref().map(|e| e.belongs_to.as_str()),
+                    &self.format.schema,
+                    &self.keys,
+                )?;
                 let name = format!("{:08}-{}-{:04}.parquet", self.ordinal.get(), self.run, numbered + self.adds.len());
                 let staged = self.staging.join(&name);
                 let keep = |batch: &RecordBatch| index.newest_of_run(batch);

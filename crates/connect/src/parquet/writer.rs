@@ -52,8 +52,11 @@ impl FileWriter {
     /// Begins a file, which must not be there; `name` is the name under which it will be live.
     pub(super) fn create(path: &Path, name: &str, format: &Format) -> Result<Self, ParquetError> {
         let shown = path.display().to_string();
-        let file =
-            File::create_new(path).map_err(|source| ParquetError::File { path: shown.clone(), verb: "made", source })?;
+        let file = File::create_new(path).map_err(|source| ParquetError::File {
+            path: shown.clone(),
+            verb: "made",
+            source,
+        })?;
         let mut properties = WriterProperties::builder()
             .set_created_by(format!("lockgate {}", env!("CARGO_PKG_VERSION")))
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -66,7 +69,8 @@ impl FileWriter {
         if let Some(encryption) = &format.encryption {
             properties = properties.with_file_encryption_properties(encryption.of_file(name)?);
         }
-        let sink = Digesting { inner: BufWriter::with_capacity(256 * 1024, file), hasher: Sha256Hasher::new(), bytes: 0 };
+        let sink =
+            Digesting { inner: BufWriter::with_capacity(256 * 1024, file), hasher: Sha256Hasher::new(), bytes: 0 };
         let writer = ArrowWriter::try_new(sink, format.schema.clone(), Some(properties.build()))
             .map_err(|error| refused(&shown, error))?;
         Ok(Self { writer, path: shown, rows: 0 })

@@ -5,5 +5,8 @@ mod commands;
 mod daily_job;
 mod documents;
 mod evidence;
+mod parquet;
+mod python;
 mod recovery;
+mod storage_faults;
 mod support;

@@ -6,13 +6,13 @@ use std::ops::Range;
 use lockgate_model::{ColumnName, Level, StoreName, TagName, ValueType};
 
 use super::settings::Settings;
-use super::{Checker, is_word};
 use super::settings::check_secret;
+use super::{Checker, is_word};
 use crate::raw::{BindChoice, ColumnEntry, DatasetFile, DatasetPlace, FormatChoice, ParquetEntry};
 use crate::yaml::{Checked, Entries};
 use crate::{
-    At, Bind, COLUMNS_PER_DATASET_MAX, Code, Column, Dataset, DatasetFormat, Diagnostic, PATH_BYTES_MAX, ParquetOptions,
-    PathTemplate, StoreLocation, suggest,
+    At, Bind, COLUMNS_PER_DATASET_MAX, Code, Column, Dataset, DatasetFormat, Diagnostic, PATH_BYTES_MAX,
+    ParquetOptions, PathTemplate, StoreLocation, suggest,
 };
 
 /// Checks one dataset; what is wrong is reported.

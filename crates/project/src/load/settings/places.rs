@@ -154,7 +154,11 @@ fn check_service(
 }
 
 /// A reference to a secret; anything else is refused without being repeated.
-pub(in crate::load) fn check_secret(reference: &Checked<String>, root: &Path, checker: &mut Checker<'_>) -> Option<SecretRef> {
+pub(in crate::load) fn check_secret(
+    reference: &Checked<String>,
+    root: &Path,
+    checker: &mut Checker<'_>,
+) -> Option<SecretRef> {
     let text = reference.value.as_ref()?;
     if let Some(name) = text.strip_prefix("env:").filter(|name| crate::load::is_word(name)) {
         return Some(SecretRef::Env(name.to_owned()));
