@@ -52,6 +52,11 @@ pub(crate) enum Command {
         #[arg(default_value = ".")]
         dir: PathBuf,
     },
+    /// Find personal and payment data in columns, or in free text; values are never shown
+    #[command(
+        after_help = "Example:  lockgate scan customers.csv\n          lockgate scan --text tickets.jsonl > spans.jsonl"
+    )]
+    Scan(ScanArgs),
     /// Check a project without running anything: files, types, classification, protections, key rules
     #[command(after_help = "Example:  lockgate check --format sarif > lockgate.sarif")]
     Check {
@@ -109,6 +114,25 @@ pub(crate) struct RunArgs {
     pub(crate) max_quarantined: lockgate_run::MaxQuarantined,
     /// How to write the outcome
     #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    /// Datasets of the catalog, or CSV, JSON lines or Parquet files [default: all datasets of the project]
+    #[arg(value_name = "DATASET|FILE")]
+    pub(crate) what: Vec<String>,
+    /// Look into free text instead: JSON lines {id, text} from a file, or `-` for standard input
+    #[arg(long, value_name = "FILE|-", conflicts_with = "what")]
+    pub(crate) text: Option<PathBuf>,
+    /// How many rows of each dataset are looked at
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) rows: usize,
+    /// Tags with less confidence than this are left out
+    #[arg(long, value_name = "0..1", default_value_t = 0.5)]
+    pub(crate) min_confidence: f64,
+    /// How to write the findings; JSON is one line for each column
+    #[arg(long, default_value = "json")]
     pub(crate) format: Format,
 }
 

@@ -6,6 +6,7 @@ mod explain;
 mod init;
 mod keys;
 mod run;
+mod scan;
 mod schema;
 mod trace;
 mod verify;
@@ -22,6 +23,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Check { format } => check::check(project, format),
         Command::Explain { pipeline, format } => explain::explain(project, &pipeline, format),
         Command::Run(args) => run::run(project, &args),
+        Command::Scan(args) => scan::scan(project, &args),
         Command::Trace(args) => trace::trace(project, &args),
         Command::Verify(args) => verify::verify(project, &args),
         Command::Keys(command) => keys::keys(project, command),

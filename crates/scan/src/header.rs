@@ -61,7 +61,7 @@ const WEAK: &[(&str, &str)] = &[
     ("pii.phone", "contact|number|contact info"),
     (
         "pii.name",
-        "name|customer|client|employee|patient|person|contact|author|manager|owner|user|member|guest|passenger|student|teacher|doctor|driver|agent|recipient|sender|assignee|created by|reviewer|signatory|initials|username|user name|nickname|display name|naam|namn|navn|kunde|mitarbeiter|cliente|titular",
+        "name|customer|client|employee|patient|person|contact|author|manager|owner|user|member|guest|passenger|student|teacher|doctor|driver|agent|recipient|sender|assignee|holder|created by|reviewer|signatory|initials|username|user name|nickname|display name|naam|namn|navn|kunde|mitarbeiter|cliente|titular",
     ),
     ("pii.address", "location|place|adr|city|town|ort|stadt|ville|ciudad|citta|cidade|house number|hausnummer"),
     ("pii.birth_date", "birth|geb|birth year|year of birth|geburtsjahr"),

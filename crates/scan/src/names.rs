@@ -11,7 +11,7 @@ const ORDINARY: &[&str] = &[
     "an", "and", "as", "at", "be", "berlin", "best", "bill", "black", "blue", "brown", "by", "china", "cost", "day", "do",
     "early", "east", "else", "ever", "every", "florida", "france", "free", "gold", "gray", "green", "grey", "he", "hi",
     "high", "home", "hours", "house", "i", "in", "india", "is", "it", "january", "june", "lake", "last", "less", "little",
-    "london", "long", "love", "low", "man", "many", "march", "mark", "may", "me", "mercury", "moon", "more", "new", "no",
+    "london", "long", "love", "low", "man", "many", "march", "mark", "may", "me", "mercury", "my", "iban", "back", "carry", "article", "treaty", "section", "chapter", "phone", "address", "name", "email", "mount", "royal", "saint", "santa", "rue", "via", "calle", "republic", "states", "united", "kingdom", "market", "bank", "church", "college", "university", "monday", "friday", "april", "august", "moon", "more", "new", "no",
     "north", "ocean", "of", "old", "on", "only", "or", "orange", "page", "paris", "park", "price", "real", "red", "rich",
     "river", "sale", "san", "sea", "see", "silver", "so", "south", "st", "star", "street", "summer", "sun", "sunday",
     "the", "time", "to", "true", "union", "us", "van", "virginia", "way", "we", "west", "white", "will", "winter", "wood",
@@ -37,10 +37,14 @@ pub(crate) fn is_surname(word: &str) -> bool {
     known(&SURNAMES, word)
 }
 
+/// Whether a word is most often something else than a name.
+pub(crate) fn is_ordinary(word: &str) -> bool {
+    ORDINARY.contains(&bare(word).as_str())
+}
+
 /// Whether a word is a name and seldom anything else.
 pub(crate) fn is_telling(word: &str) -> bool {
-    let folded = bare(word);
-    !ORDINARY.contains(&folded.as_str()) && (is_given(word) || is_surname(word))
+    !is_ordinary(word) && (is_given(word) || is_surname(word))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use regex::Regex;
 use serde::Serialize;
 
 use crate::detect::{Match, contact, credential, identity, payment, place};
-use crate::names::{is_given, is_surname, is_telling};
+use crate::names::{is_given, is_ordinary, is_surname, is_telling};
 
 /// The longest text, in bytes.
 pub const TEXT_BYTES_MAX: usize = 1024 * 1024;
@@ -61,7 +61,7 @@ rules! {
     };
     "pii.national_id" r"\b(?:[0-9]+(?:[ ./+-](?:[0-9]+[A-Z]?|[0-9A-Z]))*(?:[A-Z][0-9]{3}[0-9A-Z])?|[A-Z]{1,6}[0-9][0-9A-Z]{5,16}|[A-Z]{2} ?(?:[0-9]{2} ?){3}[A-D])\b" => |text| match identity::national_id(text).0 {
         Match::Certain => 0.9,
-        Match::Likely => 0.55,
+        Match::Likely => 0.45,
         Match::Possible | Match::No => 0.0,
     };
     "pii.tax_id" r"\b(?:[0-9]+(?:[ ./+-](?:[0-9]+[A-Z]?|[0-9A-Z]))*(?:[A-Z][0-9]{3}[0-9A-Z])?|[A-Z]{1,6}[0-9][0-9A-Z]{5,16}|[A-Z]{2} ?(?:[0-9]{2} ?){3}[A-D])\b" => |text| match identity::tax_id(text).0 {
@@ -74,11 +74,22 @@ rules! {
         Match::Possible => 0.5,
         Match::No => 0.0,
     };
-    "pii.address" place::STREET => |_| 0.8;
+    "pii.address" place::STREET => |text| if reads_on(text) { 0.0 } else { 0.8 };
+    "pii.address" r"\b\p{Lu}[\p{L}.'’-]+(?:\s+[\p{L}.'’-]+){0,4}\s+[0-9]{1,5}[a-zA-Z]?,\s+\p{Lu}[\p{L}-]+" => |text| if reads_on(text) || begins_with_month(text) { 0.0 } else { 0.6 };
     "pii.birth_date" r"(?i)(?:\b(?:born|date of birth|dob|birth ?date|birthday|geboren|geburtsdatum|né|née|nacido|nacida|nato|nata)\b)[^0-9\n]{0,20}((?:[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4})|(?:[0-9]{4}-[0-9]{2}-[0-9]{2})|(?:[0-9]{1,2}(?:st|nd|rd|th|\.)?\s+\p{L}{3,9}\.?,?\s+[0-9]{4})|(?:\p{L}{3,9}\s+[0-9]{1,2}(?:st|nd|rd|th)?,?\s+[0-9]{4}))" => |_| 0.92;
     "pii.name" r"(?:\b(?:Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Mme|Señora?|Sra?|Sig)\b\.?\s+)((?:\p{Lu}[\p{L}'’-]+)(?:\s+\p{Lu}[\p{L}'’-]+){0,3})" => |_| 0.9;
     "pii.name" r"(?i:\b(?:my name is|i am called|this is|i'm|ich heiße|mein name ist|je m'appelle|me llamo|mi chiamo|regards|sincerely|dear|hi|hello|contact|attn:?|signed)\b[,:]?\s+)((?:\p{Lu}[\p{L}'’-]+)(?:\s+\p{Lu}[\p{L}.'’-]+){0,3})" => |text| introduced(text);
     "pii.name" r"\b\p{Lu}[\p{L}'’-]+(?:\s+(?:\p{Lu}\.|(?:von|van|der|de|da|di|del|la|bin|al)\b|\p{Lu}[\p{L}'’-]+)){1,4}" => |text| full_name(text);
+}
+
+/// Words of a sentence, which no address has between its parts.
+fn reads_on(text: &str) -> bool {
+    [" of ", " on ", " to ", " in ", " is ", " was ", " and ", " at ", " for ", " by "].iter().any(|word| text.contains(word))
+}
+
+fn begins_with_month(text: &str) -> bool {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    place::year_of_date(&format!("1-{first}-2000")).is_some()
 }
 
 /// A name after words that introduce one.
@@ -95,6 +106,7 @@ fn full_name(text: &str) -> f64 {
         (true, true) if is_telling(last) => 0.85,
         (true, _) => 0.6,
         (false, true) if is_surname(first) && is_given(last) && is_telling(first) => 0.7,
+        (false, true) if parts.len() == 2 && is_telling(last) && !is_ordinary(first) => 0.5,
         (false, _) => 0.0,
     }
 }

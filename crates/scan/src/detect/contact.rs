@@ -74,8 +74,8 @@ fn is_like_something_else(number: &str) -> bool {
     let groups: Vec<usize> = number.split(|c: char| !c.is_ascii_digit()).map(str::len).collect();
     let separators: Vec<char> = number.chars().filter(|c| !c.is_ascii_digit()).collect();
     let one_separator = separators.first().is_some_and(|first| separators.iter().all(|other| other == first));
-    let is_date = one_separator && matches!(groups.as_slice(), [4, 2, 2] | [2, 2, 4] | [4, 2, 2, ..]);
-    let is_decimal = separators == ['.'] || (separators == ['-'] && groups.first().is_some_and(|first| *first != 3));
+    let is_date = (one_separator && matches!(groups.as_slice(), [4, 2, 2] | [2, 2, 4])) || number.starts_with(['1', '2']) && groups.starts_with(&[4, 2, 2]);
+    let is_decimal = separators == ['.'] || (number.contains('.') && number.parse::<f64>().is_ok()) || (separators == ['-'] && groups.first().is_some_and(|first| *first != 3));
     let is_social_security = groups == [3, 2, 4] && separators == ['-', '-'];
     let is_card = groups == [4, 4, 4, 4] || groups == [4, 6, 5];
     is_date || is_decimal || is_social_security || is_card || number.parse::<IpAddr>().is_ok()
@@ -126,6 +126,8 @@ mod tests {
             ("192.168.100.200", Match::No),
             ("078-05-1120", Match::No),
             ("1234567.89", Match::No),
+            ("-12.345678", Match::No),
+            ("2026-11-24 10", Match::No),
             ("12345", Match::No),
             ("4111 1111 1111 1111", Match::No),
             ("ABC-123-4567", Match::No),
