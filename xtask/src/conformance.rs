@@ -37,7 +37,7 @@ pub(crate) fn conformance(root: &Path, folder: &Path) -> Result<(), String> {
 }
 
 /// Builds the program and says where it is.
-fn program(root: &Path) -> Result<PathBuf, String> {
+pub(crate) fn program(root: &Path) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
         .args(["build", "-p", "lockgate", "--locked", "--message-format", "json-render-diagnostics"])

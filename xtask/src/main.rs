@@ -2,6 +2,8 @@
 
 mod conformance;
 mod example_data;
+mod python;
+mod scan_quality;
 mod test;
 
 #[cfg(test)]
@@ -13,6 +15,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask test                  formatting, clippy, all tests: what CI runs
 cargo xtask conformance DIR       runs other people's test cases in DIR, as far as this version has what they test
+cargo xtask scan-quality          measures `lockgate scan` on labelled columns and texts
 cargo xtask example-data          writes the customer files of examples/retail anew
 ";
 
@@ -22,6 +25,7 @@ fn main() -> ExitCode {
     let outcome = match args.as_slice() {
         ["test"] => test::test(&root()),
         ["conformance", folder] => conformance::conformance(&root(), folder.as_ref()),
+        ["scan-quality"] => scan_quality::run(&root()),
         ["example-data"] => example_data::write(&root()),
         ["help" | "--help" | "-h"] | [] => {
             print!("{HELP}");

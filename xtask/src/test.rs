@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::python;
+
 /// `(what it is, arguments of cargo, how to mend it)`.
 const STEPS: &[(&str, &[&str], &str)] = &[
     ("formatting", &["fmt", "--all", "--check"], "run `cargo fmt --all`"),
@@ -18,11 +20,23 @@ const STEPS: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
+/// Names the Python with PyArrow to the tests that read and write with it.
+const PYTHON_VARIABLE: &str = "LOCKGATE_TEST_PYTHON";
+
 pub(crate) fn test(root: &Path) -> Result<(), String> {
+    let python = python::environment(root);
+    if let Err(why) = &python {
+        eprintln!("xtask: no Python for the tests: {why}");
+    }
     for (name, args, mend) in STEPS {
         eprintln!("== {name}: cargo {}", args.join(" "));
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo).args(*args).current_dir(root).status();
+        let mut command = Command::new(cargo);
+        command.args(*args).current_dir(root);
+        if let Ok(python) = &python {
+            command.env(PYTHON_VARIABLE, python);
+        }
+        let status = command.status();
         let status = status.map_err(|error| format!("cargo cannot be started: {error}"))?;
         if !status.success() {
             return Err(format!("{name} failed: {mend}"));

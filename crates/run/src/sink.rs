@@ -1,5 +1,6 @@
 //! The places that a run can write to, behind one face: begin, write, commit with the run's token.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,8 +34,8 @@ pub(crate) enum Sink {
 
 /// A run that is being written.
 pub(crate) enum SinkTransaction<'a> {
-    Sqlite(SqliteTransaction<'a>),
-    Parquet(ParquetTransaction<'a>),
+    Sqlite(Box<SqliteTransaction<'a>>),
+    Parquet(Box<ParquetTransaction<'a>>),
 }
 
 /// How the files of a run are encrypted, and which keys say so in the evidence.
@@ -119,11 +120,15 @@ impl Sink {
         match self {
             Self::Sqlite(sink) => {
                 let begun = sink.begin(spec, run);
-                begun.map(SinkTransaction::Sqlite).map_err(|error| failures::sink(store.as_str(), &error))
+                begun
+                    .map(|begun| SinkTransaction::Sqlite(Box::new(begun)))
+                    .map_err(|error| failures::sink(store.as_str(), &error))
             }
             Self::Parquet(sink) => {
                 let begun = sink.begin(spec, run, files.encryption, files.without_statistics, files.keys);
-                begun.map(SinkTransaction::Parquet).map_err(|error| failures::files(store.as_str(), &error))
+                begun
+                    .map(|begun| SinkTransaction::Parquet(Box::new(begun)))
+                    .map_err(|error| failures::files(store.as_str(), &error))
             }
         }
     }
@@ -199,15 +204,16 @@ pub(crate) fn file_protection(
     let mut levels = BTreeMap::new();
     let mut columns = BTreeMap::new();
     for column in stored.iter().filter(above) {
-        if !levels.contains_key(&column.level) {
-            let rotate_days = project.lattice.rules(column.level).rotate_days;
-            let (key, used) = keyring.file_key(dataset, project.lattice.name(column.level), rotate_days)?;
-            levels.insert(column.level, (LevelKey::new(key), used));
-        }
-        if let Some((key, used)) = levels.get(&column.level) {
-            columns.insert(column.name.clone(), Arc::clone(key));
-            protection.used.insert(column.name.clone(), used.clone());
-        }
+        let (key, used) = match levels.entry(column.level) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let rotate_days = project.lattice.rules(column.level).rotate_days;
+                let (key, used) = keyring.file_key(dataset, project.lattice.name(column.level), rotate_days)?;
+                new.insert((LevelKey::new(key), used))
+            }
+        };
+        columns.insert(column.name.clone(), Arc::clone(key));
+        protection.used.insert(column.name.clone(), used.clone());
     }
     if let Some((footer, _)) = levels.values().next() {
         protection.encryption = Some(ParquetEncryption {

@@ -46,20 +46,118 @@ struct Policy {
 }
 
 const POLICIES: &[Policy] = &[
-    Policy { tag: "pii.email", what: "e-mail addresses", matches: contact::email, alone: [0.97, 0.0, 0.0], weak: [0.98, 0.0, 0.0], strong: [0.99, 0.0, 0.0] },
-    Policy { tag: "pii.phone", what: "telephone numbers", matches: contact::phone, alone: [0.93, 0.82, 0.2], weak: [0.95, 0.9, 0.55], strong: [0.98, 0.96, 0.9] },
-    Policy { tag: "pii.name", what: "names of persons", matches: person::name, alone: [0.9, 0.4, 0.0], weak: [0.95, 0.75, 0.3], strong: [0.98, 0.96, 0.85] },
-    Policy { tag: "pii.address", what: "streets with numbers", matches: address, alone: [0.9, 0.88, 0.0], weak: [0.92, 0.9, 0.4], strong: [0.97, 0.97, 0.85] },
-    Policy { tag: "pii.birth_date", what: "dates", matches: place::birth_date, alone: [0.0, 0.0, 0.0], weak: [0.0, 0.0, 0.6], strong: [0.0, 0.0, 0.97] },
-    Policy { tag: "pii.national_id", what: "national identity numbers", matches: |v| identity::national_id(v).0, alone: [0.92, 0.75, 0.0], weak: [0.95, 0.85, 0.0], strong: [0.98, 0.96, 0.0] },
-    Policy { tag: "pii.tax_id", what: "tax numbers", matches: |v| identity::tax_id(v).0, alone: [0.9, 0.65, 0.0], weak: [0.93, 0.8, 0.0], strong: [0.98, 0.96, 0.0] },
-    Policy { tag: "fin.iban", what: "IBANs", matches: payment::iban, alone: [0.98, 0.0, 0.0], weak: [0.98, 0.0, 0.0], strong: [0.99, 0.0, 0.0] },
-    Policy { tag: "pci.pan", what: "card numbers with their check digit", matches: payment::card, alone: [0.96, 0.93, 0.0], weak: [0.97, 0.96, 0.0], strong: [0.99, 0.98, 0.0] },
-    Policy { tag: "pci.cvv", what: "three or four digits", matches: payment::security_code, alone: [0.0, 0.0, 0.0], weak: [0.0, 0.0, 0.0], strong: [0.0, 0.0, 0.95] },
-    Policy { tag: "pii.ip", what: "network addresses", matches: contact::ip, alone: [0.95, 0.0, 0.1], weak: [0.96, 0.0, 0.4], strong: [0.98, 0.0, 0.9] },
-    Policy { tag: "pii.gender", what: "words for a gender", matches: person::gender, alone: [0.0, 0.75, 0.0], weak: [0.0, 0.8, 0.0], strong: [0.0, 0.96, 0.9] },
-    Policy { tag: "pii.health", what: "codes or words of medicine", matches: person::health, alone: [0.0, 0.6, 0.0], weak: [0.0, 0.7, 0.0], strong: [0.0, 0.96, 0.85] },
-    Policy { tag: "auth.credential", what: "credentials", matches: credential::credential, alone: [0.97, 0.0, 0.0], weak: [0.98, 0.0, 0.0], strong: [0.99, 0.0, 0.88] },
+    Policy {
+        tag: "pii.email",
+        what: "e-mail addresses",
+        matches: contact::email,
+        alone: [0.97, 0.0, 0.0],
+        weak: [0.98, 0.0, 0.0],
+        strong: [0.99, 0.0, 0.0],
+    },
+    Policy {
+        tag: "pii.phone",
+        what: "telephone numbers",
+        matches: contact::phone,
+        alone: [0.93, 0.82, 0.2],
+        weak: [0.95, 0.9, 0.55],
+        strong: [0.98, 0.96, 0.9],
+    },
+    Policy {
+        tag: "pii.name",
+        what: "names of persons",
+        matches: person::name,
+        alone: [0.9, 0.4, 0.0],
+        weak: [0.95, 0.75, 0.3],
+        strong: [0.98, 0.96, 0.85],
+    },
+    Policy {
+        tag: "pii.address",
+        what: "streets with numbers",
+        matches: address,
+        alone: [0.9, 0.88, 0.0],
+        weak: [0.92, 0.9, 0.4],
+        strong: [0.97, 0.97, 0.85],
+    },
+    Policy {
+        tag: "pii.birth_date",
+        what: "dates",
+        matches: place::birth_date,
+        alone: [0.0, 0.0, 0.0],
+        weak: [0.0, 0.0, 0.6],
+        strong: [0.0, 0.0, 0.97],
+    },
+    Policy {
+        tag: "pii.national_id",
+        what: "national identity numbers",
+        matches: |v| identity::national_id(v).0,
+        alone: [0.92, 0.75, 0.0],
+        weak: [0.95, 0.85, 0.0],
+        strong: [0.98, 0.96, 0.0],
+    },
+    Policy {
+        tag: "pii.tax_id",
+        what: "tax numbers",
+        matches: |v| identity::tax_id(v).0,
+        alone: [0.9, 0.65, 0.0],
+        weak: [0.93, 0.8, 0.0],
+        strong: [0.98, 0.96, 0.0],
+    },
+    Policy {
+        tag: "fin.iban",
+        what: "IBANs",
+        matches: payment::iban,
+        alone: [0.98, 0.0, 0.0],
+        weak: [0.98, 0.0, 0.0],
+        strong: [0.99, 0.0, 0.0],
+    },
+    Policy {
+        tag: "pci.pan",
+        what: "card numbers with their check digit",
+        matches: payment::card,
+        alone: [0.96, 0.93, 0.0],
+        weak: [0.97, 0.96, 0.0],
+        strong: [0.99, 0.98, 0.0],
+    },
+    Policy {
+        tag: "pci.cvv",
+        what: "three or four digits",
+        matches: payment::security_code,
+        alone: [0.0, 0.0, 0.0],
+        weak: [0.0, 0.0, 0.0],
+        strong: [0.0, 0.0, 0.95],
+    },
+    Policy {
+        tag: "pii.ip",
+        what: "network addresses",
+        matches: contact::ip,
+        alone: [0.95, 0.0, 0.1],
+        weak: [0.96, 0.0, 0.4],
+        strong: [0.98, 0.0, 0.9],
+    },
+    Policy {
+        tag: "pii.gender",
+        what: "words for a gender",
+        matches: person::gender,
+        alone: [0.0, 0.75, 0.0],
+        weak: [0.0, 0.8, 0.0],
+        strong: [0.0, 0.96, 0.9],
+    },
+    Policy {
+        tag: "pii.health",
+        what: "codes or words of medicine",
+        matches: person::health,
+        alone: [0.0, 0.6, 0.0],
+        weak: [0.0, 0.7, 0.0],
+        strong: [0.0, 0.96, 0.85],
+    },
+    Policy {
+        tag: "auth.credential",
+        what: "credentials",
+        matches: credential::credential,
+        alone: [0.97, 0.0, 0.0],
+        weak: [0.98, 0.0, 0.0],
+        strong: [0.99, 0.0, 0.88],
+    },
 ];
 
 /// A street proves an address; with a header other parts of an address may be one.
@@ -84,7 +182,8 @@ pub fn scan_column(header: Option<&str>, values: &[&str]) -> ColumnFinding {
 
 fn is_empty(value: &str) -> bool {
     let value = value.trim();
-    value.is_empty() || ["null", "none", "n/a", "na", "nan", "\\n", "-"].iter().any(|token| value.eq_ignore_ascii_case(token))
+    value.is_empty()
+        || ["null", "none", "n/a", "na", "nan", "\\n", "-"].iter().any(|token| value.eq_ignore_ascii_case(token))
 }
 
 /// What speaks against a column of single values.
@@ -138,10 +237,12 @@ fn judge(policy: &Policy, header: Option<&str>, read: &Header, sample: &[&str], 
     best *= doubt(policy.tag, hinted, read, sample, shape);
     if best < 0.05 {
         // A header that says so, over values that are something else: little is left of it.
-        return (hint == Some(Hint::Strong) && !matches!(policy.tag, "pii.birth_date" | "pci.cvv")).then(|| TagFinding {
-            tag: policy.tag,
-            confidence: 0.3,
-            evidence: format!("{}, and its values do not look so", said(Hint::Strong)),
+        return (hint == Some(Hint::Strong) && !matches!(policy.tag, "pii.birth_date" | "pci.cvv")).then(|| {
+            TagFinding {
+                tag: policy.tag,
+                confidence: 0.3,
+                evidence: format!("{}, and its values do not look so", said(Hint::Strong)),
+            }
         });
     }
     let values = format!("{:.0}% of {} values can be {}", share_of_best * 100.0, sample.len(), policy.what);
@@ -214,7 +315,13 @@ fn settle(tags: &mut Vec<TagFinding>, read: &Header) {
         let confidence = |tag: &str| tags.iter().find(|found| found.tag == tag).map(|found| found.confidence);
         let (Some(a), Some(b)) = (confidence(one), confidence(other)) else { continue };
         let (named_a, named_b) = (read.hint(one), read.hint(other));
-        let loser = if named_a == named_b { if a >= b { *other } else { *one } } else if named_a > named_b { *other } else { *one };
+        let loser = if named_a == named_b {
+            if a >= b { *other } else { *one }
+        } else if named_a > named_b {
+            *other
+        } else {
+            *one
+        };
         let (kept, lost) = if loser == *one { (b, a) } else { (a, b) };
         if kept >= 0.5 || kept >= lost {
             tags.retain(|found| found.tag != loser);

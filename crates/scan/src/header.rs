@@ -13,7 +13,10 @@ pub(crate) enum Hint {
 
 /// Phrases that name a tag: words in this order, within the header's words.
 const STRONG: &[(&str, &str)] = &[
-    ("pii.email", "email|e mail|mail address|mailaddress|email address|correo|courriel|eposta|epost|posta elettronica|correo electronico|adresse mail"),
+    (
+        "pii.email",
+        "email|e mail|mail address|mailaddress|email address|correo|courriel|eposta|epost|posta elettronica|correo electronico|adresse mail",
+    ),
     (
         "pii.phone",
         "phone|telephone|tel|mobile|cell|cellphone|cell phone|fax|msisdn|whatsapp|telefon|telefono|telefone|telefonnummer|handy|handynummer|mobil|mobilnummer|portable|celular|movil|cellulare|telefoon|puhelin|gsm|phone number|contact number|contact no|mobile no|phone no",
@@ -38,7 +41,10 @@ const STRONG: &[(&str, &str)] = &[
         "pii.tax_id",
         "tax id|taxid|tax number|tax no|tax identification|tin|ein|itin|vat|vat id|vat number|vat no|steuer id|steuerid|steuernummer|steueridentifikationsnummer|ust id|ustid|umsatzsteuer id|nif|nip|cif|siren|siret|cnpj|abn|tfn|utr|gstin|pan number|partita iva|numero fiscal|rfc|btw|orgnr",
     ),
-    ("pii.ip", "ip|ip address|ipaddress|ip addr|ipaddr|ipv4|ipv6|client ip|remote addr|source ip|src ip|dst ip|last login ip"),
+    (
+        "pii.ip",
+        "ip|ip address|ipaddress|ip addr|ipaddr|ipv4|ipv6|client ip|remote addr|source ip|src ip|dst ip|last login ip",
+    ),
     ("pii.gender", "gender|sex|geschlecht|sexe|sexo|sesso|genero|genere|geslacht|kon|kjonn|plec"),
     (
         "pii.health",
@@ -88,7 +94,10 @@ const DENIED: &[(&str, &str)] = &[
     ("pii.health", "count|date|cost|id"),
     ("pci.pan", "type|brand|network|expiry|exp|issuer|status|last4|count|month|year|holder|holdername"),
     ("fin.iban", "type|status|balance|name|holder|count|country|manager"),
-    ("auth.credential", "count|changed|expires|expiry|reset|type|strength|at|updated|last|attempts|policy|hint|used|primary|foreign|sort|ticker|symbol"),
+    (
+        "auth.credential",
+        "count|changed|expires|expiry|reset|type|strength|at|updated|last|attempts|policy|hint|used|primary|foreign|sort|ticker|symbol",
+    ),
 ];
 
 /// What a header says.

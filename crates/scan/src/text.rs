@@ -84,7 +84,9 @@ rules! {
 
 /// Words of a sentence, which no address has between its parts.
 fn reads_on(text: &str) -> bool {
-    [" of ", " on ", " to ", " in ", " is ", " was ", " and ", " at ", " for ", " by "].iter().any(|word| text.contains(word))
+    [" of ", " on ", " to ", " in ", " is ", " was ", " and ", " at ", " for ", " by "]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 fn begins_with_month(text: &str) -> bool {
@@ -100,7 +102,10 @@ fn introduced(text: &str) -> f64 {
 
 /// A given name and a surname.
 fn full_name(text: &str) -> f64 {
-    let parts: Vec<&str> = text.split_whitespace().filter(|part| !part.ends_with('.') && part.chars().next().is_some_and(char::is_uppercase)).collect();
+    let parts: Vec<&str> = text
+        .split_whitespace()
+        .filter(|part| !part.ends_with('.') && part.chars().next().is_some_and(char::is_uppercase))
+        .collect();
     let [first, .., last] = parts.as_slice() else { return 0.0 };
     match (is_given(first) && is_telling(first), is_surname(last) || is_given(last)) {
         (true, true) if is_telling(last) => 0.85,
@@ -147,7 +152,10 @@ fn in_code_points(text: &str, spans: &[(usize, usize, &'static str, f64)]) -> Ve
         }
         text.chars().count()
     };
-    spans.iter().map(|(start, end, tag, score)| Span { start: count_at(*start), end: count_at(*end), tag, score: *score }).collect()
+    spans
+        .iter()
+        .map(|(start, end, tag, score)| Span { start: count_at(*start), end: count_at(*end), tag, score: *score })
+        .collect()
 }
 
 #[cfg(test)]
@@ -163,12 +171,18 @@ mod tests {
     fn parts_of_a_text_are_named_and_placed() {
         for (text, expected) in [
             ("Grüße an jürgen@example.org!", vec![("pii.email", "jürgen@example.org")]),
-            ("Call +49 30 901820 or (212) 555-0123.", vec![("pii.phone", "+49 30 901820"), ("pii.phone", "(212) 555-0123")]),
+            (
+                "Call +49 30 901820 or (212) 555-0123.",
+                vec![("pii.phone", "+49 30 901820"), ("pii.phone", "(212) 555-0123")],
+            ),
             ("Pay to DE89 3704 0044 0532 0130 00 today", vec![("fin.iban", "DE89 3704 0044 0532 0130 00")]),
             ("card 4111 1111 1111 1111, thanks", vec![("pci.pan", "4111 1111 1111 1111")]),
             ("from 203.0.113.7 at night", vec![("pii.ip", "203.0.113.7")]),
             ("SSN 078-05-1120", vec![("pii.national_id", "078-05-1120")]),
-            ("My name is Ada Lovelace and I live at 12 Main Street.", vec![("pii.name", "Ada Lovelace"), ("pii.address", "12 Main Street")]),
+            (
+                "My name is Ada Lovelace and I live at 12 Main Street.",
+                vec![("pii.name", "Ada Lovelace"), ("pii.address", "12 Main Street")],
+            ),
             ("born on 12.03.1985 in Ulm", vec![("pii.birth_date", "12.03.1985")]),
             ("password: hunter22!", vec![("auth.credential", "hunter22!")]),
         ] {
@@ -184,7 +198,12 @@ mod tests {
 
     #[test]
     fn ordinary_text_has_nothing() {
-        for text in ["", "The order of 12 items shipped on 2026-11-24.", "Version 1.2.3 is out.", "Invoice 2026-000123, total 1,234.56"] {
+        for text in [
+            "",
+            "The order of 12 items shipped on 2026-11-24.",
+            "Version 1.2.3 is out.",
+            "Invoice 2026-000123, total 1,234.56",
+        ] {
             assert_eq!(found(text), [], "{text}");
         }
     }

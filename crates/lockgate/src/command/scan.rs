@@ -32,12 +32,14 @@ pub(crate) fn scan(dir: Option<&Path>, args: &ScanArgs) -> Result<u8, Failure> {
     if let Some(path) = &args.text {
         return scan_texts(path);
     }
-    let project = match dir.is_some() || args.what.iter().any(|what| !Path::new(what).exists()) || args.what.is_empty() {
+    let project = match dir.is_some() || args.what.iter().any(|what| !Path::new(what).exists()) || args.what.is_empty()
+    {
         true => Some(context::load(dir)?),
         false => None,
     };
     let levels = Levels(project.as_ref());
-    let mut table = vec![vec!["dataset".to_owned(), "column".to_owned(), "level".to_owned(), "tags and evidence".to_owned()]];
+    let mut table =
+        vec![vec!["dataset".to_owned(), "column".to_owned(), "level".to_owned(), "tags and evidence".to_owned()]];
     for (dataset, files) in selected(project.as_ref(), &args.what)? {
         for (column, mut found) in columns(&files, args.rows)? {
             found.tags.retain(|tag| tag.confidence >= args.min_confidence);
@@ -51,7 +53,10 @@ pub(crate) fn scan(dir: Option<&Path>, args: &ScanArgs) -> Result<u8, Failure> {
                     output::print(&(text + "\n"))?;
                 }
                 Format::Text => {
-                    let said = found.tags.iter().map(|tag| format!("{} {:.0}%: {}", tag.tag, tag.confidence * 100.0, tag.evidence));
+                    let said = found
+                        .tags
+                        .iter()
+                        .map(|tag| format!("{} {:.0}%: {}", tag.tag, tag.confidence * 100.0, tag.evidence));
                     table.push(vec![dataset.clone(), column, level, said.collect::<Vec<_>>().join("; ")]);
                 }
             }
@@ -123,7 +128,8 @@ fn of_dataset(project: &Project, dataset: &Dataset) -> Result<(String, Vec<PathB
     }
     let template: PathTemplate = pattern.parse().map_err(|error| invalid(format!("{error}")))?;
     let bound = template.bind(&Default::default()).map_err(|error| invalid(error.to_string()))?;
-    let files = LocalStore::new(root).and_then(|store| store.list(&bound)).map_err(|error| invalid(error.to_string()))?;
+    let files =
+        LocalStore::new(root).and_then(|store| store.list(&bound)).map_err(|error| invalid(error.to_string()))?;
     if files.is_empty() {
         return Err(invalid(format!("no file matches `{bound}` in {}", root.display())));
     }
@@ -133,7 +139,7 @@ fn of_dataset(project: &Project, dataset: &Dataset) -> Result<(String, Vec<PathB
 fn columns(files: &[PathBuf], rows: usize) -> Result<Vec<(String, ColumnFinding)>, Failure> {
     let mut columns: Vec<sample::SampledColumn> = Vec::new();
     for file in files {
-        for column in sample::sample(file, rows.div_ceil(files.len()))?.columns {
+        for column in sample::sample(file, rows.div_ceil(files.len()))? {
             match columns.iter_mut().find(|known| known.name == column.name) {
                 Some(known) => known.values.extend(column.values),
                 None => columns.push(column),
@@ -167,7 +173,8 @@ fn scan_texts(path: &Path) -> Result<u8, Failure> {
             Failure::new(FailureKind::Failed, format!("{}:{}: {what}", path.display(), number + 1))
                 .with_help("each line is an object such as {\"id\": 1, \"text\": \"...\"}")
         };
-        let mut object: serde_json::Map<String, Value> = serde_json::from_str(&line).map_err(|_| wrong("it is no JSON object"))?;
+        let mut object: serde_json::Map<String, Value> =
+            serde_json::from_str(&line).map_err(|_| wrong("it is no JSON object"))?;
         let id = object.remove("id").ok_or_else(|| wrong("it has no `id`"))?;
         let Some(Value::String(text)) = object.get("text") else { return Err(wrong("it has no `text`")) };
         if text.len() > TEXT_BYTES_MAX {

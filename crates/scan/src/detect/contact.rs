@@ -10,8 +10,28 @@ use super::Match;
 
 /// The regions in which a number without a country code is looked up.
 const REGIONS: &[Id] = &[
-    Id::US, Id::GB, Id::DE, Id::FR, Id::ES, Id::IT, Id::NL, Id::PL, Id::BR, Id::IN, Id::MX, Id::SE, Id::AU, Id::JP, Id::CH,
-    Id::AT, Id::BE, Id::PT, Id::DK, Id::TR, Id::CN, Id::ZA,
+    Id::US,
+    Id::GB,
+    Id::DE,
+    Id::FR,
+    Id::ES,
+    Id::IT,
+    Id::NL,
+    Id::PL,
+    Id::BR,
+    Id::IN,
+    Id::MX,
+    Id::SE,
+    Id::AU,
+    Id::JP,
+    Id::CH,
+    Id::AT,
+    Id::BE,
+    Id::PT,
+    Id::DK,
+    Id::TR,
+    Id::CN,
+    Id::ZA,
 ];
 
 /// An address with a domain that has a dot.
@@ -33,17 +53,17 @@ pub(crate) fn email(value: &str) -> Match {
 pub(crate) fn phone(value: &str) -> Match {
     let value = value.trim();
     let lower = value.to_ascii_lowercase();
-    let number = ["ext", "x", ";ext="].iter().find_map(|mark| lower.split_once(mark)).map_or(value, |(number, _)| {
-        value.get(..number.len()).unwrap_or(value).trim_end_matches([' ', '.', ','])
-    });
+    let number = ["ext", "x", ";ext="]
+        .iter()
+        .find_map(|mark| lower.split_once(mark))
+        .map_or(value, |(number, _)| value.get(..number.len()).unwrap_or(value).trim_end_matches([' ', '.', ',']));
     let digits = number.chars().filter(char::is_ascii_digit).count();
     let is_written_so = number.chars().all(|c| c.is_ascii_digit() || " +-().\u{a0}/".contains(c));
     if !(7..=15).contains(&digits) || !is_written_so {
         return Match::No;
     }
     if number.starts_with('+') || number.starts_with("00") || number.starts_with("(+") {
-        let international =
-            number.trim_start_matches('(').replacen(')', "", usize::from(number.starts_with("(+")));
+        let international = number.trim_start_matches('(').replacen(')', "", usize::from(number.starts_with("(+")));
         let international = match international.strip_prefix("00") {
             Some(rest) => format!("+{rest}"),
             None => international,
@@ -57,9 +77,8 @@ pub(crate) fn phone(value: &str) -> Match {
     if is_like_something_else(number) {
         return Match::No;
     }
-    let is_valid = REGIONS
-        .iter()
-        .any(|region| phonenumber::parse(Some(*region), number).is_ok_and(|number| number.is_valid()));
+    let is_valid =
+        REGIONS.iter().any(|region| phonenumber::parse(Some(*region), number).is_ok_and(|number| number.is_valid()));
     let is_grouped = number.contains(|c: char| !c.is_ascii_digit());
     match (is_valid, is_grouped) {
         (true, true) => Match::Likely,
@@ -74,8 +93,11 @@ fn is_like_something_else(number: &str) -> bool {
     let groups: Vec<usize> = number.split(|c: char| !c.is_ascii_digit()).map(str::len).collect();
     let separators: Vec<char> = number.chars().filter(|c| !c.is_ascii_digit()).collect();
     let one_separator = separators.first().is_some_and(|first| separators.iter().all(|other| other == first));
-    let is_date = (one_separator && matches!(groups.as_slice(), [4, 2, 2] | [2, 2, 4])) || number.starts_with(['1', '2']) && groups.starts_with(&[4, 2, 2]);
-    let is_decimal = separators == ['.'] || (number.contains('.') && number.parse::<f64>().is_ok()) || (separators == ['-'] && groups.first().is_some_and(|first| *first != 3));
+    let is_date = (one_separator && matches!(groups.as_slice(), [4, 2, 2] | [2, 2, 4]))
+        || number.starts_with(['1', '2']) && groups.starts_with(&[4, 2, 2]);
+    let is_decimal = separators == ['.']
+        || (number.contains('.') && number.parse::<f64>().is_ok())
+        || (separators == ['-'] && groups.first().is_some_and(|first| *first != 3));
     let is_social_security = groups == [3, 2, 4] && separators == ['-', '-'];
     let is_card = groups == [4, 4, 4, 4] || groups == [4, 6, 5];
     is_date || is_decimal || is_social_security || is_card || number.parse::<IpAddr>().is_ok()

@@ -79,7 +79,8 @@ pub(crate) fn tax_id(value: &str) -> (Match, &'static str) {
 }
 
 fn exactly(value: &str, separators: &[char], count: usize) -> Option<Vec<u32>> {
-    digits_of(value, separators).filter(|digits| digits.len() == count && digits.iter().any(|d| Some(d) != digits.first()))
+    digits_of(value, separators)
+        .filter(|digits| digits.len() == count && digits.iter().any(|d| Some(d) != digits.first()))
 }
 
 fn number(digits: &[u32]) -> u64 {
@@ -107,7 +108,18 @@ fn luhn(digits: &[u32]) -> bool {
 }
 
 fn shape(value: &str) -> String {
-    value.chars().map(|c| if c.is_ascii_digit() { '9' } else if c.is_ascii_alphabetic() { 'A' } else { c }).collect()
+    value
+        .chars()
+        .map(|c| {
+            if c.is_ascii_digit() {
+                '9'
+            } else if c.is_ascii_alphabetic() {
+                'A'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 fn us_ssn(value: &str) -> bool {
@@ -325,7 +337,8 @@ fn cn_resident(value: &str) -> bool {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     let Some((body, check)) = value.split_at_checked(17) else { return false };
     let Some(digits) = exactly(body, &[], 17) else { return false };
-    let expected = usize::try_from(weighted(&digits, &WEIGHTS) % 11).ok().and_then(|at| b"10X98765432".get(at)).copied();
+    let expected =
+        usize::try_from(weighted(&digits, &WEIGHTS) % 11).ok().and_then(|at| b"10X98765432".get(at)).copied();
     check.len() == 1
         && matches!(part(&digits, 6, 4), 1900..=2100)
         && is_day(part(&digits, 10, 2), part(&digits, 12, 2))
@@ -480,7 +493,9 @@ mod tests {
 
     #[test]
     fn other_numbers_are_not_taken_for_them() {
-        for value in ["", "12345678", "000-12-3456", "2026-11-24", "ABCDEFGHI", "111111111", "ORD-000123", "1.234.567,89"] {
+        for value in
+            ["", "12345678", "000-12-3456", "2026-11-24", "ABCDEFGHI", "111111111", "ORD-000123", "1.234.567,89"]
+        {
             assert_eq!(national_id(value).0, Match::No, "{value}");
         }
         assert_eq!(national_id("RSSMRA85T10A562T").0, Match::No, "a wrong check letter");

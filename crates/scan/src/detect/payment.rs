@@ -26,7 +26,10 @@ pub(crate) fn card(value: &str) -> Match {
 fn is_known_issuer(digits: &str) -> bool {
     let prefix = |count: usize| digits.get(..count).and_then(|prefix| prefix.parse::<u32>().ok()).unwrap_or(0);
     matches!((prefix(4), digits.len()), (2221..=2720, 16) | (3528..=3589, 16..=19) | (6011, 16..=19))
-        || matches!((prefix(2), digits.len()), (51..=55, 16) | (34 | 37, 15) | (36 | 38 | 39, 14..=19) | (64..=65, 16..=19))
+        || matches!(
+            (prefix(2), digits.len()),
+            (51..=55, 16) | (34 | 37, 15) | (36 | 38 | 39, 14..=19) | (64..=65, 16..=19)
+        )
         || matches!((prefix(2), digits.len()), (50 | 56..=58, 13..=19) | (62, 16..=19))
         || (digits.starts_with('4') && matches!(digits.len(), 13 | 16 | 19))
 }

@@ -11,9 +11,9 @@ use crate::names::{is_given, is_surname, is_telling};
 const NAME_WORDS_MAX: usize = 5;
 /// Words that stand before, within and after names.
 pub(crate) const PARTICLES: &[&str] = &[
-    "mr", "mrs", "ms", "miss", "dr", "prof", "sir", "herr", "frau", "monsieur", "madame", "mme", "señor", "señora", "sr",
-    "sra", "jr", "ii", "iii", "iv", "phd", "md", "dds", "dvm", "von", "van", "der", "den", "de", "da", "do", "dos", "del",
-    "della", "di", "la", "le", "bin", "ibn", "al", "el", "univ", "ing", "dipl", "mag",
+    "mr", "mrs", "ms", "miss", "dr", "prof", "sir", "herr", "frau", "monsieur", "madame", "mme", "señor", "señora",
+    "sr", "sra", "jr", "ii", "iii", "iv", "phd", "md", "dds", "dvm", "von", "van", "der", "den", "de", "da", "do",
+    "dos", "del", "della", "di", "la", "le", "bin", "ibn", "al", "el", "univ", "ing", "dipl", "mag",
 ];
 
 /// Whether a value is a person's name: two known parts prove it, one is possible.
@@ -32,7 +32,11 @@ pub(crate) fn name(value: &str) -> Match {
     let begins_upper = |word: &&str| word.chars().next().is_some_and(|c| c.is_uppercase() || !c.is_lowercase());
     let is_latin = value.chars().all(|c| !c.is_alphabetic() || c < '\u{250}');
     if !is_latin {
-        return if parts.iter().any(|part| is_given(part) || is_surname(part)) { Match::Likely } else { Match::Possible };
+        return if parts.iter().any(|part| is_given(part) || is_surname(part)) {
+            Match::Likely
+        } else {
+            Match::Possible
+        };
     }
     if parts.is_empty() || parts.len() < words.len().div_ceil(3) {
         return Match::No;
@@ -57,14 +61,45 @@ fn is_mark(c: char) -> bool {
 /// A word for a gender; single letters only with a header.
 pub(crate) fn gender(value: &str) -> Match {
     const WORDS: &[&str] = &[
-        "male", "female", "non-binary", "nonbinary", "agender", "genderfluid", "genderqueer", "bigender", "polygender",
-        "männlich", "weiblich", "divers", "homme", "femme", "masculin", "féminin", "masculino", "femenino", "feminino",
-        "hombre", "mujer", "maschio", "femmina", "man", "vrouw", "woman", "kvinna", "mężczyzna", "kobieta",
+        "male",
+        "female",
+        "non-binary",
+        "nonbinary",
+        "agender",
+        "genderfluid",
+        "genderqueer",
+        "bigender",
+        "polygender",
+        "männlich",
+        "weiblich",
+        "divers",
+        "homme",
+        "femme",
+        "masculin",
+        "féminin",
+        "masculino",
+        "femenino",
+        "feminino",
+        "hombre",
+        "mujer",
+        "maschio",
+        "femmina",
+        "man",
+        "vrouw",
+        "woman",
+        "kvinna",
+        "mężczyzna",
+        "kobieta",
     ];
     let folded = value.trim().to_lowercase();
     match WORDS.contains(&folded.as_str()) {
         true => Match::Likely,
-        false if matches!(folded.as_str(), "m" | "f" | "w" | "d" | "x" | "h" | "u" | "o" | "other" | "unknown" | "0" | "1" | "2" | "9") => {
+        false
+            if matches!(
+                folded.as_str(),
+                "m" | "f" | "w" | "d" | "x" | "h" | "u" | "o" | "other" | "unknown" | "0" | "1" | "2" | "9"
+            ) =>
+        {
             Match::Possible
         }
         false => Match::No,
@@ -98,7 +133,15 @@ mod tests {
         for value in ["Ada", "Smith"] {
             assert_eq!(name(value), Match::Likely, "{value}");
         }
-        for value in ["", "SKU-123", "order 17", "https://x.org", "4 Main Street", "a@b.org", "cordless drill with case and bits"] {
+        for value in [
+            "",
+            "SKU-123",
+            "order 17",
+            "https://x.org",
+            "4 Main Street",
+            "a@b.org",
+            "cordless drill with case and bits",
+        ] {
             assert_eq!(name(value), Match::No, "{value}");
         }
         for value in ["Wireless Keyboard", "Stainless Bottle"] {

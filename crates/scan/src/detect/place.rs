@@ -42,7 +42,11 @@ static POSTCODE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// A street with its number.
 pub(crate) fn street(value: &str) -> Match {
     let is_short = value.len() <= 400;
-    if is_short && WITH_STREET.as_ref().is_some_and(|street| street.is_match(value)) { Match::Likely } else { Match::No }
+    if is_short && WITH_STREET.as_ref().is_some_and(|street| street.is_match(value)) {
+        Match::Likely
+    } else {
+        Match::No
+    }
 }
 
 /// Words and numbers, or a postal code: what only a header makes an address.
@@ -62,14 +66,25 @@ pub(crate) fn year_of_date(value: &str) -> Option<u32> {
     let numbers: Option<Vec<u32>> = groups.iter().map(|group| group.parse().ok()).collect();
     let is_year = |year: u32| (1_880..=2_100).contains(&year);
     match (numbers.as_deref(), groups.len()) {
-        (Some(&[year, month, day]), _) if is_year(year) && (1..=12).contains(&month) && (1..=31).contains(&day) => Some(year),
-        (Some(&[a, b, year]), _) if is_year(year) && (1..=31).contains(&a) && (1..=31).contains(&b) && a.min(b) <= 12 => {
+        (Some(&[year, month, day]), _) if is_year(year) && (1..=12).contains(&month) && (1..=31).contains(&day) => {
             Some(year)
         }
-        (Some(&[a, b, year]), _) if year < 100 && groups.get(2).is_some_and(|year| year.len() == 2) && (1..=31).contains(&a) && (1..=31).contains(&b) => {
+        (Some(&[a, b, year]), _)
+            if is_year(year) && (1..=31).contains(&a) && (1..=31).contains(&b) && a.min(b) <= 12 =>
+        {
+            Some(year)
+        }
+        (Some(&[a, b, year]), _)
+            if year < 100
+                && groups.get(2).is_some_and(|year| year.len() == 2)
+                && (1..=31).contains(&a)
+                && (1..=31).contains(&b) =>
+        {
             Some(1_900 + year)
         }
-        (Some(&[packed]), _) if day.len() == 8 && is_year(packed / 10_000) && (1..=12).contains(&(packed / 100 % 100)) => {
+        (Some(&[packed]), _)
+            if day.len() == 8 && is_year(packed / 10_000) && (1..=12).contains(&(packed / 100 % 100)) =>
+        {
             Some(packed / 10_000)
         }
         (None, 3) => {

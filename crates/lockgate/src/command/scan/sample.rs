@@ -24,15 +24,8 @@ pub(crate) struct SampledColumn {
     pub(crate) values: Vec<String>,
 }
 
-/// A file's columns.
-pub(crate) struct Sample {
-    pub(crate) columns: Vec<SampledColumn>,
-    pub(crate) delimiter: u8,
-    pub(crate) has_header: bool,
-}
-
 /// Reads at most `rows` rows of a CSV, JSON lines or Parquet file, also gzipped.
-pub(crate) fn sample(path: &Path, rows: usize) -> Result<Sample, Failure> {
+pub(crate) fn sample(path: &Path, rows: usize) -> Result<Vec<SampledColumn>, Failure> {
     let unreadable = |error: std::io::Error| {
         Failure::new(FailureKind::Invalid, format!("{} cannot be read: {error}", path.display()))
     };
@@ -42,7 +35,8 @@ pub(crate) fn sample(path: &Path, rows: usize) -> Result<Sample, Failure> {
     }
     let file = File::open(path).map_err(unreadable)?;
     let mut content = Vec::new();
-    let source: Box<dyn Read> = if name.ends_with(".gz") { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let source: Box<dyn Read> =
+        if name.ends_with(".gz") { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
     source.take(SAMPLED_BYTES_MAX).read_to_end(&mut content).map_err(unreadable)?;
     let text = decoded(content);
     let first = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
@@ -63,7 +57,7 @@ fn decoded(content: Vec<u8>) -> String {
     }
 }
 
-fn sample_json_lines(path: &Path, text: &str, rows: usize) -> Result<Sample, Failure> {
+fn sample_json_lines(path: &Path, text: &str, rows: usize) -> Result<Vec<SampledColumn>, Failure> {
     let mut columns: Vec<SampledColumn> = Vec::new();
     for (number, line) in BufReader::new(Cursor::new(text)).lines().map_while(Result::ok).enumerate().take(rows) {
         if line.trim().is_empty() {
@@ -85,15 +79,12 @@ fn sample_json_lines(path: &Path, text: &str, rows: usize) -> Result<Sample, Fai
             }
         }
     }
-    Ok(Sample { columns, delimiter: b',', has_header: true })
+    Ok(columns)
 }
 
-fn sample_csv(path: &Path, text: &str, rows: usize) -> Result<Sample, Failure> {
+fn sample_csv(path: &Path, text: &str, rows: usize) -> Result<Vec<SampledColumn>, Failure> {
     let sniffed = text.get(..text.floor_char_boundary(SNIFFED_BYTES.min(text.len()))).unwrap_or(text);
-    let delimiter = DELIMITERS
-        .into_iter()
-        .max_by_key(|delimiter| evenness(sniffed, *delimiter))
-        .unwrap_or(b',');
+    let delimiter = DELIMITERS.into_iter().max_by_key(|delimiter| evenness(sniffed, *delimiter)).unwrap_or(b',');
     let mut records = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
@@ -118,13 +109,15 @@ fn sample_csv(path: &Path, text: &str, rows: usize) -> Result<Sample, Failure> {
     for record in &others {
         columns.iter_mut().zip(record).for_each(|(column, cell)| column.values.push(cell.to_owned()));
     }
-    Ok(Sample { columns, delimiter, has_header })
+    Ok(columns)
 }
 
 /// How many lines have as many delimiters as the first, times how many those are.
 fn evenness(text: &str, delimiter: u8) -> usize {
-    let reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes());
-    let lengths: Vec<usize> = reader.into_records().filter_map(Result::ok).map(|record| record.len()).take(200).collect();
+    let reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let lengths: Vec<usize> =
+        reader.into_records().filter_map(Result::ok).map(|record| record.len()).take(200).collect();
     let Some(first) = lengths.first().copied().filter(|first| *first > 1) else { return 0 };
     lengths.iter().filter(|length| **length == first).count() * 1_000 + first
 }
@@ -148,10 +141,11 @@ fn is_header(first: &csv::StringRecord, second: Option<&csv::StringRecord>) -> b
     }
 }
 
-fn sample_parquet(path: &Path, rows: usize) -> Result<Sample, Failure> {
+fn sample_parquet(path: &Path, rows: usize) -> Result<Vec<SampledColumn>, Failure> {
     let shown = path.display().to_string();
     let failed = |error: lockgate_connect::ParquetError| Failure::new(FailureKind::Failed, error.to_string());
-    let unreadable = |error: std::io::Error| Failure::new(FailureKind::Invalid, format!("{shown} cannot be read: {error}"));
+    let unreadable =
+        |error: std::io::Error| Failure::new(FailureKind::Invalid, format!("{shown} cannot be read: {error}"));
     let keys = Arc::new(FileKeys::default());
     let file = File::open(path).map_err(unreadable)?;
     let declared = ParquetReader::columns_of(&file, path, &shown, &keys).map_err(failed)?;
@@ -169,5 +163,5 @@ fn sample_parquet(path: &Path, rows: usize) -> Result<Sample, Failure> {
             break;
         }
     }
-    Ok(Sample { columns, delimiter: b',', has_header: true })
+    Ok(columns)
 }
