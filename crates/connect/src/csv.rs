@@ -22,6 +22,7 @@ use lockgate_model::{ColumnName, ValueType};
 
 use crate::arrow_type::schema_of;
 use crate::column_builder::ColumnBuilder;
+use crate::value_format::ValueFormat;
 use header::Header;
 use records::{Record, Records};
 
@@ -43,6 +44,8 @@ pub struct CsvColumn {
     pub value_type: ValueType,
     /// Whether a value may be absent; where not, a record without it is broken.
     pub nullable: bool,
+    /// How its values are written, where that is not the usual way.
+    pub format: Option<ValueFormat>,
 }
 
 /// Where a record stands in its file.
@@ -103,9 +106,14 @@ impl<R: Read> CsvReader<R> {
         let (batch_bytes, columns_max) = (limits.batch_bytes, limits.columns);
         let mut records = Records::new(source, &options, limits);
         records.skip_bom()?;
-        let record = records.next()?.ok_or(CsvError::Empty)?;
-        let line = record.line;
-        let header = read_header(&record, declared, columns_max).map_err(|reason| CsvError::Header { line, reason })?;
+        let header = match options.has_header() {
+            false => Header::by_position(declared),
+            true => {
+                let record = records.next()?.ok_or(CsvError::Empty)?;
+                let line = record.line;
+                read_header(&record, declared, columns_max).map_err(|reason| CsvError::Header { line, reason })?
+            }
+        };
         let place = |(column, field): (&CsvColumn, usize)| DeclaredColumn {
             column: column.clone(),
             field,
@@ -200,6 +208,15 @@ fn append(
     let text = text_of(record)?;
     for DeclaredColumn { column, field, builder } in columns.iter_mut() {
         let value = field_of(text, record.ends, *field);
+        let usual;
+        let value = match &column.format {
+            Some(format) if !options.is_null(value) => {
+                let type_reason = || BreakReason::Type { column: column.name.clone(), value_type: column.value_type };
+                usual = format.to_usual(value).ok_or_else(type_reason)?;
+                usual.as_str()
+            }
+            Some(_) | None => value,
+        };
         if !column.nullable && options.is_null(value) {
             return Err(BreakReason::Absent { column: column.name.clone() });
         }

@@ -15,11 +15,13 @@ mod arrow_type;
 mod calendar;
 mod column_builder;
 mod csv;
+mod decode;
 mod fault;
 mod local_store;
 mod parquet;
 mod path_template;
 mod sqlite;
+mod value_format;
 mod values;
 
 pub use arrow_type::arrow_type;
@@ -28,6 +30,7 @@ pub use csv::{
     BreakReason, BrokenRecord, COLUMNS_MAX, CsvBatch, CsvColumn, CsvError, CsvLimits, CsvOptions, CsvOptionsError,
     CsvReader, FIELD_BYTES_MAX, HeaderError, MissingColumn, NULL_TOKENS_MAX, RECORD_BYTES_MAX, RecordPosition,
 };
+pub use decode::{Compression, Encoding, decode};
 pub use fault::Fault;
 pub use local_store::{LISTED_FILES_MAX, LocalStore, SourceError, StoredFile, VerifiedRead};
 pub use parquet::{
@@ -40,3 +43,4 @@ pub use sqlite::{
     SCAN_BATCH_BYTES_MAX, SELECTED_ROWS_MAX, SINK_COLUMNS_MAX, Scan, ScannedBatch, SinkColumn, SinkError, SpecError,
     SqliteSink, SqliteTable, SqliteTransaction, TableDifference, TableSpec, WriteMode,
 };
+pub use value_format::{FORMAT_BYTES_MAX, ValueFormat};

@@ -83,7 +83,7 @@ codes! {
     LG018 UnsupportedStore Error "Store not supported"
         "A store is at a place that this version cannot reach; it has `file://` and `sqlite://`."
     LG019 StoreDoesNotFit Error "Store of the wrong kind"
-        "CSV files are read from `file://` stores, and pipelines write into `sqlite://` stores."
+        "The datasets of the catalog are files, and a `sqlite://` store holds none."
     LG020 UnsupportedKeyService Error "Key service not supported"
         "This version has local keys only."
     LG021 SecretNotAReference Error "Secret written into a file"

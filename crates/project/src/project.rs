@@ -202,10 +202,80 @@ impl Dataset {
 /// How the files of a dataset are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatasetFormat {
-    /// Comma-separated values with a header.
-    Csv,
+    /// Comma-separated values.
+    Csv(CsvDialect),
     /// Apache Parquet.
     Parquet(ParquetOptions),
+}
+
+/// How CSV files are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvDialect {
+    /// Whether the first record names the columns.
+    pub header: bool,
+    /// Between fields.
+    pub delimiter: u8,
+    /// Around fields, if fields are quoted.
+    pub quote: Option<u8>,
+    /// Before a character that loses its meaning.
+    pub escape: Option<u8>,
+    /// The texts that stand for null; absent for the usual one.
+    pub null: Option<Vec<String>>,
+    /// How text is encoded.
+    pub encoding: TextEncoding,
+    /// How the files are compressed.
+    pub compression: FileCompression,
+}
+
+/// How text is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextEncoding {
+    /// UTF-8.
+    Utf8,
+    /// UTF-16 with a byte order mark.
+    Utf16,
+    /// UTF-16, little-endian.
+    Utf16Le,
+    /// UTF-16, big-endian.
+    Utf16Be,
+    /// ISO 8859-1.
+    Latin1,
+    /// Windows-1252.
+    Windows1252,
+}
+
+/// How files are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileCompression {
+    /// As the first bytes of each file say.
+    Auto,
+    /// Not.
+    None,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
+}
+
+/// How a column's values are written in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ColumnFormat {
+    /// A date or a point in time, as `strptime` reads it.
+    Time(String),
+    /// A number with these signs.
+    Number {
+        /// Before the decimals.
+        decimal: char,
+        /// Between thousands.
+        group: Option<char>,
+    },
+    /// One of two words.
+    Boolean {
+        /// For true.
+        yes: String,
+        /// For false.
+        no: String,
+    },
 }
 
 /// How Parquet files that others encrypted are opened.
@@ -242,6 +312,8 @@ pub struct Column {
     pub level_origin: String,
     /// Whether values may be absent.
     pub nullable: bool,
+    /// How its values are written, where that is not the usual way.
+    pub format: Option<ColumnFormat>,
 }
 
 /// A path with parameters in braces, such as `customers/{date}/*.csv`: relative, and never out of its store.

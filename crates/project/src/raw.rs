@@ -151,8 +151,70 @@ pub(crate) struct DatasetPlace {
     pub(crate) path: Checked<String>,
     /// How the files are written.
     pub(crate) format: Checked<FormatChoice>,
+    /// How the files are compressed. Without it: `auto`, as their first bytes say.
+    pub(crate) compression: Option<Checked<CompressionChoice>>,
+    /// For `format: csv`: the dialect, where it is not the usual one.
+    pub(crate) csv: Option<Checked<CsvEntry>>,
     /// For `format: parquet`: how files that others encrypted are opened.
     pub(crate) parquet: Option<Checked<ParquetEntry>>,
+}
+
+/// How files are compressed.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CompressionChoice {
+    /// As the first bytes of each file say.
+    Auto,
+    /// Not.
+    None,
+    /// gzip (RFC 1952).
+    Gzip,
+    /// Zstandard (RFC 8878).
+    Zstd,
+}
+
+/// How CSV files are written, where it is not the usual way (RFC 4180 in UTF-8 with a header).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CsvEntry {
+    /// Whether the first record names the columns. Without it: true. Where not, the columns stand in the catalog's order.
+    pub(crate) header: Option<Checked<bool>>,
+    /// One character. Without it: `,`.
+    #[schemars(with = "Option<String>")]
+    pub(crate) delimiter: Option<Checked<String>>,
+    /// One character, or `none`. Without it: `"`.
+    #[schemars(with = "Option<String>")]
+    pub(crate) quote: Option<Checked<String>>,
+    /// One character that takes its meaning from the next one. Without it a quote is doubled.
+    #[schemars(with = "Option<String>")]
+    pub(crate) escape: Option<Checked<String>>,
+    /// How text is encoded. Without it: `utf-8`.
+    pub(crate) encoding: Option<Checked<EncodingChoice>>,
+    /// The texts that stand for null. Without it: the empty one.
+    pub(crate) null_tokens: Option<Checked<Vec<Checked<String>>>>,
+}
+
+/// How text is encoded.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+pub(crate) enum EncodingChoice {
+    /// UTF-8.
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// UTF-16 with a byte order mark.
+    #[serde(rename = "utf-16")]
+    Utf16,
+    /// UTF-16, little-endian.
+    #[serde(rename = "utf-16le")]
+    Utf16Le,
+    /// UTF-16, big-endian.
+    #[serde(rename = "utf-16be")]
+    Utf16Be,
+    /// ISO 8859-1.
+    #[serde(rename = "latin-1")]
+    Latin1,
+    /// Windows-1252.
+    #[serde(rename = "windows-1252")]
+    Windows1252,
 }
 
 /// How Parquet files that others encrypted are opened. Files of this project need none of it.
@@ -160,7 +222,7 @@ pub(crate) struct DatasetPlace {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ParquetEntry {
     /// Keys by the id that the files name, each a reference to a secret (`env:NAME`, `file:PATH`) of 16, 24 or 32 bytes:
-    /// as they are, or in hexadecimal or base64. A key also unwraps keys that name it as their master key.
+    /// as they are, or after `hex:` or `base64:`. A key also unwraps keys that name it as their master key.
     #[schemars(with = "Option<std::collections::BTreeMap<String, String>>")]
     pub(crate) keys: Option<Checked<Entries<String>>>,
     /// The AAD prefix that the files were written with and do not store.
@@ -201,6 +263,10 @@ pub(crate) struct ColumnEntry {
     pub(crate) level: Option<Checked<String>>,
     /// Whether values may be absent. Without it: true.
     pub(crate) nullable: Option<Checked<bool>>,
+    /// How values are written in a CSV file, where it is not the usual way: a date or timestamp as `strptime` reads it
+    /// (`%d.%m.%Y`), a number by the example `1.234,56`, a boolean by two words (`J/N`).
+    #[schemars(with = "Option<String>")]
+    pub(crate) format: Option<Checked<String>>,
 }
 
 /// A pipeline: a query and where its rows go.

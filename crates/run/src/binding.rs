@@ -35,6 +35,7 @@ impl Binding for RunBinding<'_> {
             name: column.name.clone(),
             value_type: column.value_type,
             nullable: column.nullable,
+            format: None,
         };
         let reader = TableReader {
             schema: Arc::clone(&schema),

@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lockgate_connect::{FileKeys, LocalStore, PathTemplate, StoredFile};
+use lockgate_connect::{
+    Compression, CsvOptions, Encoding, FileKeys, LocalStore, PathTemplate, StoredFile, ValueFormat,
+};
 use lockgate_crypto::sha256;
 use lockgate_evidence::{Input, Manifest};
-use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, InputOrdinal};
+use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, InputOrdinal, ValueType};
 use lockgate_plan::{Governed, Plan};
-use lockgate_project::{Column, Dataset, DatasetFormat, ParquetOptions, Project, StoreLocation, WriteMode};
+use lockgate_project::{
+    Column, ColumnFormat, CsvDialect, Dataset, DatasetFormat, FileCompression, ParquetOptions, Project, StoreLocation,
+    TextEncoding, WriteMode,
+};
 
 use crate::commit_record::CommitRecord;
 use crate::failures;
@@ -40,14 +45,22 @@ pub(crate) enum Source {
 /// How a file is read.
 #[derive(Clone)]
 pub(crate) enum FileFormat {
-    Csv,
+    Csv(Arc<CsvFiles>),
     Parquet(Arc<FileKeys>),
+}
+
+/// How CSV files of a dataset are read.
+pub(crate) struct CsvFiles {
+    pub(crate) options: CsvOptions,
+    pub(crate) compression: Compression,
+    pub(crate) encoding: Encoding,
+    pub(crate) formats: BTreeMap<ColumnName, ValueFormat>,
 }
 
 impl std::fmt::Debug for FileFormat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Csv => f.write_str("Csv"),
+            Self::Csv(_) => f.write_str("Csv"),
             Self::Parquet(_) => f.write_str("Parquet"),
         }
     }
@@ -92,7 +105,7 @@ fn list_files(
             .with_help("check the parameters and that the files have arrived; nothing was written"));
     }
     let format = match &dataset.format {
-        DatasetFormat::Csv => FileFormat::Csv,
+        DatasetFormat::Csv(dialect) => FileFormat::Csv(Arc::new(csv_files(dataset, dialect).map_err(configuration)?)),
         DatasetFormat::Parquet(options) => FileFormat::Parquet(Arc::new(declared_keys(dataset, options)?)),
     };
     let input = |file: StoredFile| {
@@ -111,6 +124,51 @@ fn list_files(
         Ok(RunInput { entry, source })
     };
     files.into_iter().map(input).collect()
+}
+
+/// A dataset's dialect as the reader takes it.
+fn csv_files(dataset: &Dataset, dialect: &CsvDialect) -> Result<CsvFiles, String> {
+    let null = dialect.null.clone().unwrap_or_else(|| vec![String::new()]);
+    // Without quotes any quote will do that is not the delimiter.
+    let any_quote = if dialect.delimiter == b'"' { b'\'' } else { b'"' };
+    let mut options = CsvOptions::new(dialect.delimiter, dialect.quote.unwrap_or(any_quote), null)
+        .map_err(|error| error.to_string())?;
+    if dialect.quote.is_none() {
+        options = options.without_quotes();
+    }
+    if !dialect.header {
+        options = options.without_header();
+    }
+    if let Some(escape) = dialect.escape {
+        options = options.with_escape(escape).map_err(|error| error.to_string())?;
+    }
+    let format = |column: &Column| {
+        let format = match (column.format.as_ref()?, column.value_type) {
+            (ColumnFormat::Time(format), ValueType::Date) => ValueFormat::Date(format.clone()),
+            (ColumnFormat::Time(format), _) => ValueFormat::Timestamp(format.clone()),
+            (ColumnFormat::Number { decimal, group }, _) => ValueFormat::Number { decimal: *decimal, group: *group },
+            (ColumnFormat::Boolean { yes, no }, _) => ValueFormat::Boolean { yes: yes.clone(), no: no.clone() },
+        };
+        Some((column.name.value.clone(), format))
+    };
+    Ok(CsvFiles {
+        options,
+        compression: match dialect.compression {
+            FileCompression::Auto => Compression::Auto,
+            FileCompression::None => Compression::None,
+            FileCompression::Gzip => Compression::Gzip,
+            FileCompression::Zstd => Compression::Zstd,
+        },
+        encoding: match dialect.encoding {
+            TextEncoding::Utf8 => Encoding::Utf8,
+            TextEncoding::Utf16 => Encoding::Utf16,
+            TextEncoding::Utf16Le => Encoding::Utf16Le,
+            TextEncoding::Utf16Be => Encoding::Utf16Be,
+            TextEncoding::Latin1 => Encoding::Latin1,
+            TextEncoding::Windows1252 => Encoding::Windows1252,
+        },
+        formats: dataset.columns.iter().filter_map(format).collect(),
+    })
 }
 
 /// The keys that a dataset declares for files that others encrypted.

@@ -13,15 +13,15 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
 use lockgate_connect::{
-    CsvBatch, CsvColumn, CsvLimits, CsvOptions, CsvReader, FileKeys, LocalStore, ParquetReader, ParquetTable,
-    ScannedBatch, SinkColumn, SourceError, SqliteTable, StoredFile, constant_column,
+    CsvBatch, CsvColumn, CsvError, CsvLimits, CsvReader, FileKeys, LocalStore, ParquetReader, ParquetTable,
+    ScannedBatch, SinkColumn, SourceError, SqliteTable, StoredFile, constant_column, decode,
 };
 use lockgate_evidence::{Input, LineIndexBuilder};
 use lockgate_model::{ColumnName, Failure, FailureKind, InputOrdinal, RowId};
 use tokio::sync::mpsc::Sender;
 
 use crate::failures;
-use crate::inputs::{FileFormat, RunInput, Source};
+use crate::inputs::{CsvFiles, FileFormat, RunInput, Source};
 use crate::quarantine::SetAside;
 use crate::sink::WrittenTable;
 
@@ -149,12 +149,12 @@ impl TableReader {
         let failed = |error| failures::source(entry.store.as_str(), &error);
         let out = Batcher { reader: self, ordinal, partitions, batches };
         match format {
-            FileFormat::Csv => {
+            FileFormat::Csv(files) => {
                 let verified = store.open_verified(file, entry.sha256).map_err(failed)?;
-                let counted = Counted { inner: verified, bytes: Arc::default() };
-                let (finding, rest) = self.read_csv(&out, entry, counted)?;
+                let mut counted = Counted { inner: verified, bytes: Arc::default() };
+                let finding = self.read_csv(&out, entry, files, &mut counted)?;
                 // Only now is it known that what was read is what the manifest names.
-                rest.inner.finish().map_err(failed)?;
+                counted.inner.finish().map_err(failed)?;
                 Ok(finding)
             }
             FileFormat::Parquet(keys) => {
@@ -178,19 +178,23 @@ impl TableReader {
         &self,
         out: &Batcher<'_>,
         entry: &Input,
-        source: Counted<R>,
-    ) -> std::result::Result<(Finding, Counted<R>), Stop> {
+        files: &CsvFiles,
+        source: &mut Counted<R>,
+    ) -> std::result::Result<Finding, Stop> {
         let failed = |error| failures::csv(entry.store.as_str(), &entry.path, &error);
         let bytes = Arc::clone(&source.bytes);
-        let columns = self.columns_in_files(out.partitions);
-        let mut csv = CsvReader::new(source, &columns, CsvOptions::default(), CsvLimits::default()).map_err(failed)?;
+        let mut columns = self.columns_in_files(out.partitions);
+        columns.iter_mut().for_each(|column| column.format = files.formats.get(&column.name).cloned());
+        let text = decode(source, files.compression, files.encoding)
+            .map_err(|source| failed(CsvError::Read { line: 1, source }))?;
+        let mut csv = CsvReader::new(text, &columns, files.options.clone(), CsvLimits::default()).map_err(failed)?;
         let mut finding = Finding::default();
         while let Some(batch) = csv.next_batch(BATCH_ROWS).map_err(failed)? {
             out.send(batch, bytes.swap(0, Ordering::Relaxed), &mut finding)?;
         }
         finding.rows = csv.rows();
         self.progress.advance(bytes.swap(0, Ordering::Relaxed), 0);
-        Ok((finding, csv.into_inner()))
+        Ok(finding)
     }
 
     fn read_parquet(

@@ -64,11 +64,17 @@ impl CsvError {
     /// Whose problem it is; where a header and the catalog don't agree, the file's.
     pub fn fault(&self) -> Fault {
         match self {
+            Self::Read { source, .. } if is_of_content(source) => Fault::Data,
             Self::Read { .. } => Fault::Unreachable,
             Self::Empty | Self::Header { .. } | Self::FieldTooLong { .. } | Self::RecordTooLong { .. } => Fault::Data,
             Self::Batch { .. } => Fault::Defect,
         }
     }
+}
+
+/// Bytes that were read and are not what they should be: a damaged archive, another encoding.
+fn is_of_content(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof)
 }
 
 /// What is wrong with a header row.
@@ -155,7 +161,7 @@ pub enum CsvOptionsError {
     #[error("the {0} must be one printable ASCII character or a tab, neither letter nor digit")]
     Character(&'static str),
     /// They are the same.
-    #[error("the delimiter and the quote must differ")]
+    #[error("the delimiter, the quote and the escape must differ")]
     Same,
     /// More null tokens than are compared with each field.
     #[error("{0} null tokens are more than the {NULL_TOKENS_MAX} that a file may have")]

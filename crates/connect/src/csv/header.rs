@@ -21,6 +21,11 @@ pub(super) struct Header {
 }
 
 impl Header {
+    /// For a file without a header: the declared columns and no others, in their order.
+    pub(super) fn by_position(declared: &[CsvColumn]) -> Self {
+        Self { width: declared.len(), fields: (0..declared.len()).collect(), ignored: Vec::new() }
+    }
+
     pub(super) fn find(names: &[&str], declared: &[CsvColumn]) -> Result<Self, HeaderError> {
         let mut fields = Vec::with_capacity(declared.len());
         let mut missing = Vec::new();
@@ -67,7 +72,12 @@ mod tests {
     fn declared(names: &[&str]) -> Vec<CsvColumn> {
         names
             .iter()
-            .map(|name| CsvColumn { name: name.parse().unwrap(), value_type: ValueType::Text, nullable: true })
+            .map(|name| CsvColumn {
+                name: name.parse().unwrap(),
+                value_type: ValueType::Text,
+                nullable: true,
+                format: None,
+            })
             .collect()
     }
 

@@ -11,12 +11,14 @@ pub const COLUMNS_MAX: usize = 4_096;
 /// The most texts that stand for null.
 pub const NULL_TOKENS_MAX: usize = 16;
 
-/// The delimiter, the quote, and the texts that stand for null.
+/// The delimiter, the quote, the escape, the texts that stand for null, and whether there is a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvOptions {
     delimiter: u8,
-    quote: u8,
+    quote: Option<u8>,
+    escape: Option<u8>,
     null_tokens: Vec<String>,
+    header: bool,
 }
 
 impl CsvOptions {
@@ -35,15 +37,47 @@ impl CsvOptions {
         if null_tokens.len() > NULL_TOKENS_MAX {
             return Err(CsvOptionsError::TooManyNullTokens(null_tokens.len()));
         }
-        Ok(Self { delimiter, quote, null_tokens })
+        Ok(Self { delimiter, quote: Some(quote), escape: None, null_tokens, header: true })
+    }
+
+    /// A file whose first record is data: the declared columns stand in it in their order, and no others.
+    pub fn without_header(mut self) -> Self {
+        self.header = false;
+        self
+    }
+
+    /// A file in which no character quotes.
+    pub fn without_quotes(mut self) -> Self {
+        self.quote = None;
+        self
+    }
+
+    /// A character that takes its meaning from the one after it, within quotes. Fails as [`new`](Self::new) does.
+    pub fn with_escape(mut self, escape: u8) -> Result<Self, CsvOptionsError> {
+        if !escape.is_ascii_punctuation() {
+            return Err(CsvOptionsError::Character("escape"));
+        }
+        if escape == self.delimiter || Some(escape) == self.quote {
+            return Err(CsvOptionsError::Same);
+        }
+        self.escape = Some(escape);
+        Ok(self)
     }
 
     pub(super) fn delimiter(&self) -> u8 {
         self.delimiter
     }
 
-    pub(super) fn quote(&self) -> u8 {
+    pub(super) fn quote(&self) -> Option<u8> {
         self.quote
+    }
+
+    pub(super) fn escape(&self) -> Option<u8> {
+        self.escape
+    }
+
+    pub(super) fn has_header(&self) -> bool {
+        self.header
     }
 
     pub(super) fn is_null(&self, field: &str) -> bool {
@@ -54,7 +88,7 @@ impl CsvOptions {
 impl Default for CsvOptions {
     /// Comma, double quote, and the empty field as null.
     fn default() -> Self {
-        Self { delimiter: b',', quote: b'"', null_tokens: vec![String::new()] }
+        Self { delimiter: b',', quote: Some(b'"'), escape: None, null_tokens: vec![String::new()], header: true }
     }
 }
 

@@ -21,14 +21,18 @@ enum State {
 }
 
 /// Scans the bytes of one record, without the line's end after it. A quote inside a field that doesn't begin with
-/// one is text.
-pub(super) fn scan(raw: &[u8], delimiter: u8, quote: u8) -> QuoteScan {
+/// one is text, and what follows an escape inside quotes has no meaning.
+pub(super) fn scan(raw: &[u8], delimiter: u8, quote: u8, escape: Option<u8>) -> QuoteScan {
     let mut found = QuoteScan::default();
     let mut state = State::FieldStart;
-    let mut after_cr = false;
+    let (mut after_cr, mut escaped) = (false, false);
     for &byte in raw {
         found.line_ends += u64::from(byte == b'\r' || byte == b'\n' && !after_cr);
         after_cr = byte == b'\r';
+        if state == State::Quoted && (escaped || Some(byte) == escape) {
+            escaped = !escaped;
+            continue;
+        }
         state = match state {
             State::FieldStart if byte == quote => State::Quoted,
             State::Quoted if byte == quote => State::QuoteInQuoted,
@@ -51,6 +55,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_escaped_has_no_meaning() {
+        let closed = QuoteScan::default();
+        assert_eq!(scan(b"\"a\\\"b\",c", b',', b'"', Some(b'\\')), closed);
+        assert_eq!(scan(b"\"a\\\\\",c", b',', b'"', Some(b'\\')), closed);
+        assert!(scan(b"\"a\\\"", b',', b'"', Some(b'\\')).open);
+    }
+
+    #[test]
     fn quotes_and_line_ends_are_seen() {
         for (raw, line_ends, text_after_quote, open) in [
             (&b"a,b"[..], 0, false, false),
@@ -66,7 +78,7 @@ mod tests {
             (b"\"\r\r\n\n\"", 3, false, false),
         ] {
             let expected = QuoteScan { line_ends, text_after_quote, open };
-            assert_eq!(scan(raw, b',', b'"'), expected, "{}", raw.escape_ascii());
+            assert_eq!(scan(raw, b',', b'"', None), expected, "{}", raw.escape_ascii());
         }
     }
 }

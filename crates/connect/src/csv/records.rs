@@ -38,7 +38,8 @@ pub(super) struct Records<R> {
     source: R,
     parser: csv_core::Reader,
     delimiter: u8,
-    quote: u8,
+    quote: Option<u8>,
+    escape: Option<u8>,
     limits: CsvLimits,
     /// The bytes at hand: those from `begin` to `end` were read and belong to no earlier record.
     input: Vec<u8>,
@@ -70,7 +71,15 @@ struct Progress {
 
 impl<R: Read> Records<R> {
     pub(super) fn new(source: R, options: &CsvOptions, limits: CsvLimits) -> Self {
-        let mut parser = ReaderBuilder::new().delimiter(options.delimiter()).quote(options.quote()).build();
+        let mut dialect = ReaderBuilder::new();
+        dialect.delimiter(options.delimiter()).escape(options.escape());
+        // With an escape, a quote is escaped and not doubled.
+        dialect.double_quote(options.escape().is_none());
+        match options.quote() {
+            Some(quote) => dialect.quote(quote),
+            None => dialect.quoting(false),
+        };
+        let mut parser = dialect.build();
         // The parser would strip a BOM from the first bytes that it sees; after an empty read it leaves that to
         // `skip_bom`, which knows where the file begins.
         parser.read_record(&[], &mut [], &mut []);
@@ -80,6 +89,7 @@ impl<R: Read> Records<R> {
             parser,
             delimiter: options.delimiter(),
             quote: options.quote(),
+            escape: options.escape(),
             input: vec![0; read_bytes],
             begin: 0,
             end: 0,
@@ -156,9 +166,9 @@ impl<R: Read> Records<R> {
         let (begin, next) = (self.begin, self.begin + progress.taken);
         let end = next - usize::from(closed_by_line_end);
         let raw = &self.input[begin..end];
-        let scan = match raw.contains(&self.quote) {
-            true => quotes::scan(raw, self.delimiter, self.quote),
-            false => quotes::QuoteScan::default(),
+        let scan = match self.quote {
+            Some(quote) if raw.contains(&quote) => quotes::scan(raw, self.delimiter, quote, self.escape),
+            Some(_) | None => quotes::QuoteScan::default(),
         };
         let fault = if scan.open {
             Some(BreakReason::OpenQuote)

@@ -11,7 +11,12 @@ use super::*;
 fn text_columns(names: &[&str]) -> Vec<CsvColumn> {
     names
         .iter()
-        .map(|name| CsvColumn { name: name.parse().unwrap(), value_type: ValueType::Text, nullable: true })
+        .map(|name| CsvColumn {
+            name: name.parse().unwrap(),
+            value_type: ValueType::Text,
+            nullable: true,
+            format: None,
+        })
         .collect()
 }
 
@@ -193,7 +198,7 @@ fn halves_of_a_character_in_two_fields_are_no_text() {
 #[test]
 fn a_record_that_breaks_late_leaves_no_value_behind() {
     let declared: Vec<_> = [("a", ValueType::BigInt), ("b", ValueType::Text), ("c", ValueType::Boolean)]
-        .map(|(name, value_type)| CsvColumn { name: name.parse().unwrap(), value_type, nullable: true })
+        .map(|(name, value_type)| CsvColumn { name: name.parse().unwrap(), value_type, nullable: true, format: None })
         .into();
     let batch = &read_all(b"a,b,c\n1,x,maybe\n2,y,yes\n,,\n", &declared, CsvLimits::default()).unwrap()[0];
     assert_eq!(batch.broken[0].reason.to_string(), "the value of the column `c` is no boolean");

@@ -1,6 +1,6 @@
 //! A column of a file becomes a column of its declared type, value by value exactly, or the row is told apart.
 
-use arrow::array::{Array, ArrayRef, BooleanArray, new_null_array};
+use arrow::array::{Array, ArrayRef, BooleanArray, make_array, new_null_array};
 use arrow::compute::kernels::cmp::neq;
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::DataType;
@@ -59,15 +59,16 @@ pub(super) fn fit(values: &ArrayRef, declared: ValueType) -> Option<(ArrayRef, O
         DataType::Dictionary(_, inner) => &cast_with_options(values, inner, &OPTIONS).ok()?,
         _ => values,
     };
-    let plain = match values.data_type() {
-        // Without a time zone the file means local time of an unknown place; it is taken as UTC and not shifted.
-        DataType::Timestamp(unit, None) => {
-            &cast_with_options(values, &DataType::Timestamp(*unit, Some("UTC".into())), &OPTIONS).ok()?
+    // Points in time are kept in UTC whatever their zone; without one they are taken as UTC and not shifted.
+    let (plain, between) = match (values.data_type(), &wanted) {
+        (DataType::Timestamp(unit, _), DataType::Timestamp(wanted_unit, _)) => {
+            (&relabelled(values, DataType::Timestamp(*unit, None))?, DataType::Timestamp(*wanted_unit, None))
         }
-        _ => values,
+        _ => (values, wanted.clone()),
     };
-    let fitted = cast_with_options(plain, &wanted, &OPTIONS).ok()?;
+    let fitted = cast_with_options(plain, &between, &OPTIONS).ok()?;
     let back = cast_with_options(&fitted, plain.data_type(), &OPTIONS).ok()?;
+    let fitted = if between == wanted { fitted } else { relabelled(&fitted, wanted)? };
     // A value that was lost is null now, and comparing with null gives null.
     let lost = (0..plain.len()).map(|row| Some(plain.is_valid(row) && back.is_null(row)));
     let lost: BooleanArray = lost.collect();
@@ -75,6 +76,11 @@ pub(super) fn fit(values: &ArrayRef, declared: ValueType) -> Option<(ArrayRef, O
     let misfit = (0..plain.len()).map(|row| Some(lost.value(row) || (differs.is_valid(row) && differs.value(row))));
     let misfit: BooleanArray = misfit.collect();
     Some((fitted, (misfit.true_count() > 0).then_some(misfit)))
+}
+
+/// The same numbers under another name of their type.
+fn relabelled(values: &ArrayRef, data_type: DataType) -> Option<ArrayRef> {
+    values.to_data().into_builder().data_type(data_type).build().ok().map(make_array)
 }
 
 /// A column that a file does not have.

@@ -66,7 +66,7 @@ impl ParquetReader {
         let column = |field: &arrow::datatypes::FieldRef| {
             let name: ColumnName = field.name().parse().ok()?;
             let value_type = natural_type(field.data_type())?;
-            Some(CsvColumn { name, value_type, nullable: field.is_nullable() })
+            Some(CsvColumn { name, value_type, nullable: field.is_nullable(), format: None })
         };
         Ok(metadata.schema().fields().iter().filter_map(column).collect())
     }

@@ -161,7 +161,7 @@ pub(super) fn open_live(
 fn declared(field: &arrow::datatypes::Field) -> Option<CsvColumn> {
     let name: ColumnName = field.name().parse().ok()?;
     let value_type: ValueType = super::fit::natural_type(field.data_type())?;
-    Some(CsvColumn { name, value_type, nullable: field.is_nullable() })
+    Some(CsvColumn { name, value_type, nullable: field.is_nullable(), format: None })
 }
 
 fn digest(file: &mut File) -> io::Result<lockgate_model::Sha256Digest> {

@@ -11,7 +11,7 @@ use lockgate_connect::{
 fn columns(text: &str) -> Vec<CsvColumn> {
     let column = |part: &str| {
         let (name, value_type) = part.split_once(':').unwrap();
-        CsvColumn { name: name.parse().unwrap(), value_type: value_type.parse().unwrap(), nullable: true }
+        CsvColumn { name: name.parse().unwrap(), value_type: value_type.parse().unwrap(), nullable: true, format: None }
     };
     text.split_whitespace().map(column).collect()
 }

@@ -121,7 +121,7 @@ proptest! {
         let declared: Vec<_> = header
             .iter()
             .rev()
-            .map(|name| CsvColumn { name: name.parse().unwrap(), value_type: ValueType::Text, nullable: true })
+            .map(|name| CsvColumn { name: name.parse().unwrap(), value_type: ValueType::Text, nullable: true, format: None })
             .collect();
         let limits = CsvLimits { read_bytes, ..CsvLimits::default() };
         let mut reader = CsvReader::new(bytes.as_slice(), &declared, CsvOptions::default(), limits).unwrap();

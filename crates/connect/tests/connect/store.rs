@@ -75,7 +75,8 @@ fn a_file_that_changes_while_it_is_read_is_noticed() {
     assert_eq!(digest, lockgate_crypto::sha256(b"id\n1\n2\n"));
 
     let mut verified = store.open_verified(&file, digest).unwrap();
-    let declared = [CsvColumn { name: "id".parse().unwrap(), value_type: ValueType::BigInt, nullable: true }];
+    let declared =
+        [CsvColumn { name: "id".parse().unwrap(), value_type: ValueType::BigInt, nullable: true, format: None }];
     let mut reader = CsvReader::new(&mut verified, &declared, CsvOptions::default(), CsvLimits::default()).unwrap();
     assert_eq!(reader.next_batch(10).unwrap().unwrap().positions.len(), 2);
     assert_eq!(verified.finish().unwrap(), 7);

@@ -5,6 +5,7 @@ mod commands;
 mod daily_job;
 mod documents;
 mod evidence;
+mod files;
 mod parquet;
 mod python;
 mod recovery;

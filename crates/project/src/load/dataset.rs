@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use lockgate_model::{ColumnName, Level, StoreName, TagName, ValueType};
 
+mod file_format;
+
 use super::settings::Settings;
 use super::settings::check_secret;
 use super::{Checker, is_word};
@@ -56,20 +58,24 @@ fn check_place(place: DatasetPlace, settings: &Settings, checker: &mut Checker<'
     let path = check_template(&place.path, checker);
     let format = place.format.value.and_then(|format| match format {
         FormatChoice::Csv => {
-            refuse_options(place.parquet.as_ref(), "csv", checker);
-            Some(DatasetFormat::Csv)
+            refuse_option(place.parquet.as_ref().map(|entry| &entry.range), "parquet", "csv", checker);
+            file_format::check_csv(place.csv, place.compression, checker).map(DatasetFormat::Csv)
         }
-        FormatChoice::Parquet => check_parquet(place.parquet, settings, checker).map(DatasetFormat::Parquet),
+        FormatChoice::Parquet => {
+            refuse_option(place.csv.as_ref().map(|entry| &entry.range), "csv", "parquet", checker);
+            let compression = place.compression.as_ref().map(|entry| &entry.range);
+            refuse_option(compression, "compression", "parquet", checker);
+            check_parquet(place.parquet, settings, checker).map(DatasetFormat::Parquet)
+        }
     });
     Some((store?, path?, format?))
 }
 
 /// Options of one format beside another format.
-fn refuse_options(options: Option<&Checked<ParquetEntry>>, format: &str, checker: &mut Checker<'_>) {
-    if let Some(options) = options {
-        let message = format!("`parquet` does not go with `format: {format}`");
-        let help = "remove it, or write `format: parquet`".to_owned();
-        checker.report(Code::InvalidValue, &options.range, message, Some(help));
+fn refuse_option(range: Option<&Range<usize>>, option: &str, format: &str, checker: &mut Checker<'_>) {
+    if let Some(range) = range {
+        let message = format!("`{option}` does not go with `format: {format}`");
+        checker.report(Code::InvalidValue, range, message, Some("remove it, or change the format".to_owned()));
     }
 }
 
@@ -213,6 +219,10 @@ fn check_column(
         level,
         level_origin,
         nullable: entry.nullable.as_ref().is_none_or(|nullable| nullable.value != Some(false)),
+        format: match (&entry.format, value_type) {
+            (Some(format), Some(value_type)) => Some(file_format::check_column(format, value_type, checker)?),
+            (Some(_), None) | (None, _) => None,
+        },
     })
 }
 

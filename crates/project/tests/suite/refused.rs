@@ -46,7 +46,7 @@ fn keys() {
     5 |   id:          { typ: bigint, colour: red }
       |                               ^^^^^^
       |
-      = help: the keys here are: `type`, `tags`, `level`, `nullable`
+      = help: the keys here are: `type`, `tags`, `level`, `nullable`, `format`
 
     2 errors
     "#);
@@ -168,14 +168,14 @@ fn values() {
 
     1 error
     "#);
-    insta::assert_snapshot!(customers("format: csv", "format: parquet"), @r#"
-    error[LG010]: `parquet` is not allowed for `at.format`
+    insta::assert_snapshot!(customers("format: csv", "format: arrow"), @r#"
+    error[LG010]: `arrow` is not allowed for `at.format`
      --> catalog/customers.yaml:2:63
       |
-    2 | at: { store: landing, path: "customers/{date}/*.csv", format: parquet }
-      |                                                               ^^^^^^^
+    2 | at: { store: landing, path: "customers/{date}/*.csv", format: arrow }
+      |                                                               ^^^^^
       |
-      = help: it takes: `csv`
+      = help: it takes: `csv`, `parquet`
 
     1 error
     "#);
