@@ -36,11 +36,11 @@ pub(crate) fn conformance(root: &Path, folder: &Path) -> Result<(), String> {
     if tally.failed == 0 { Ok(()) } else { Err(format!("{} cases failed; they are named above", tally.failed)) }
 }
 
-/// Builds the program and says where it is.
+/// Builds the program, together with all tests so that dependencies are built once for both, and says where it is.
 pub(crate) fn program(root: &Path) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
-        .args(["build", "-p", "lockgate", "--locked", "--message-format", "json-render-diagnostics"])
+        .args(["test", "--workspace", "--no-run", "--locked", "--message-format", "json-render-diagnostics"])
         .current_dir(root)
         .stderr(std::process::Stdio::inherit())
         .output()
@@ -48,7 +48,8 @@ pub(crate) fn program(root: &Path) -> Result<PathBuf, String> {
     let lines = String::from_utf8_lossy(&built.stdout).into_owned();
     let executable = |line: &str| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        message.get("executable")?.as_str().filter(|path| path.ends_with("lockgate")).map(PathBuf::from)
+        let path = PathBuf::from(message.get("executable")?.as_str()?);
+        (path.file_name()? == "lockgate").then_some(path)
     };
     lines.lines().find_map(executable).ok_or_else(|| "the program was not built".to_owned())
 }
