@@ -73,7 +73,7 @@ pub(crate) enum Command {
         #[arg(long, default_value = "text")]
         format: Format,
     },
-    /// Run a pipeline; safe to repeat and to kill
+    /// Run pipelines; safe to repeat and to kill
     #[command(after_help = "Example:  lockgate run daily_customers --param date=2026-11-01")]
     Run(RunArgs),
     /// Trace rows of a table to the files, rows and lines they were made from
@@ -104,9 +104,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// The pipeline
-    pub(crate) pipeline: String,
-    /// A parameter, such as date=2026-11-01
+    /// The pipelines; each runs after those whose outputs it reads, and none after one that failed
+    #[arg(required = true, value_name = "PIPELINE")]
+    pub(crate) pipelines: Vec<String>,
+    /// A parameter, such as date=2026-11-01; of several pipelines those get it that know it
     #[arg(long = "param", value_name = "NAME=VALUE")]
     pub(crate) params: Vec<String>,
     /// Write nothing if more records than this cannot be read: a number, or a percentage

@@ -63,6 +63,28 @@ pub(crate) fn pipeline<'p>(project: &'p Project, name: &str) -> Result<(&'p Pipe
     }
 }
 
+/// Compiles the project and gives the named pipelines, each once and after those whose outputs it reads.
+pub(crate) fn pipelines<'p>(
+    project: &'p Project,
+    names: &[String],
+) -> Result<Vec<(&'p Pipeline, Governed<Plan>)>, Failure> {
+    let mut selected = Vec::new();
+    for name in names.iter().collect::<std::collections::BTreeSet<_>>() {
+        selected.push(pipeline(project, name)?);
+    }
+    let reads = selected
+        .iter()
+        .map(|(pipeline, plan)| {
+            let datasets = plan.reads().map(|table| table.dataset.clone()).collect();
+            (pipeline.name.value.clone(), datasets)
+        })
+        .collect();
+    let order = project.dependency_order(&reads).map_err(|cycles| rejection(&cycles, &project.sources))?;
+    let place = |(pipeline, _): &(&Pipeline, _)| order.iter().position(|name| *name == pipeline.name.value);
+    selected.sort_by_key(place);
+    Ok(selected)
+}
+
 /// Shows diagnostics on standard error.
 pub(crate) fn tell(diagnostics: &Diagnostics, sources: &SourceFiles) {
     if !diagnostics.is_empty() {

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lockgate_model::{Failure, FailureKind};
-use lockgate_project::Project;
+use lockgate_plan::{Governed, Plan};
+use lockgate_project::{Pipeline, Project};
 use lockgate_run::{QUARANTINE_DIR, RunOutcome, RunRequest, RunStatus};
+use tokio::runtime::Handle;
 
 use crate::cli::{Format, RunArgs};
 use crate::output::thousands;
@@ -18,32 +20,76 @@ const LISTED_MAX: usize = 20;
 
 pub(crate) fn run(dir: Option<&Path>, args: &RunArgs) -> Result<u8, Failure> {
     let project = context::load(dir)?;
-    let (pipeline, plan) = context::pipeline(&project, &args.pipeline)?;
+    let selected = context::pipelines(&project, &args.pipelines)?;
+    let params = parse_params(&args.params)?;
+    let given = share_out(&project, &selected, params)?;
     let runtime = context::runtime()?;
+    let mut outcomes = Vec::new();
+    for ((pipeline, plan), params) in selected.iter().zip(given) {
+        let outcome = run_one(&project, (pipeline, plan), params, args, runtime.handle())?;
+        match (args.format, selected.len()) {
+            (Format::Text, _) => output::print(&text(&project, &outcome))?,
+            (Format::Json, 1) => output::print_json(&outcome)?,
+            (Format::Json, _) => outcomes.push(outcome),
+        }
+    }
+    if !outcomes.is_empty() {
+        output::print_json(&outcomes)?;
+    }
+    Ok(0)
+}
+
+fn run_one(
+    project: &Project,
+    (pipeline, plan): (&Pipeline, &Governed<Plan>),
+    params: BTreeMap<String, String>,
+    args: &RunArgs,
+    runtime: &Handle,
+) -> Result<RunOutcome, Failure> {
     let bar = Arc::new(Bar::new());
     let announced = Arc::clone(&bar);
     let request = RunRequest {
-        project: &project,
+        project,
         pipeline,
-        plan: &plan,
-        params: parse_params(&args.params)?,
+        plan,
+        params,
         max_quarantined: args.max_quarantined,
         progress: Arc::clone(&bar) as Arc<dyn lockgate_run::Progress>,
         announce: &move |bytes| announced.announce(bytes),
         random: context::random(),
         now: context::now(),
     };
-    let outcome = lockgate_run::run(&request, runtime.handle());
+    let outcome = lockgate_run::run(&request, runtime);
     bar.clear();
     let outcome = outcome?;
     if let Some(recovered) = &outcome.recovered {
         output::note(recovered);
     }
-    match args.format {
-        Format::Json => output::print_json(&outcome)?,
-        Format::Text => output::print(&text(&project, &outcome))?,
+    Ok(outcome)
+}
+
+/// The parameters of each pipeline. One pipeline gets all of them and refuses those that it does not know; of several
+/// each gets those that it knows, and one that none knows is refused.
+fn share_out(
+    project: &Project,
+    selected: &[(&Pipeline, Governed<Plan>)],
+    params: BTreeMap<String, String>,
+) -> Result<Vec<BTreeMap<String, String>>, Failure> {
+    if selected.len() == 1 {
+        return Ok(vec![params]);
     }
-    Ok(0)
+    let knows = |(pipeline, plan): &(&Pipeline, Governed<Plan>), name: &str| {
+        let mut datasets = plan.reads().filter_map(|table| project.datasets.get(&table.dataset));
+        pipeline.params.contains_key(name) || datasets.any(|dataset| dataset.parameters().any(|known| known == name))
+    };
+    if let Some(unknown) = params.keys().find(|name| !selected.iter().any(|one| knows(one, name))) {
+        let message = format!("none of the pipelines has a parameter `{unknown}`");
+        return Err(Failure::new(FailureKind::Invalid, message).with_help("remove it, or correct its name"));
+    }
+    let of_one = |one: &(&Pipeline, Governed<Plan>)| {
+        params.iter().filter(|(name, _)| knows(one, name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    Ok(selected.iter().map(of_one).collect())
 }
 
 fn parse_params(params: &[String]) -> Result<BTreeMap<String, String>, Failure> {

@@ -149,6 +149,23 @@ fn every_mode_leaves_exactly_the_right_rows() {
 }
 
 #[test]
+fn several_pipelines_run_in_the_order_in_which_they_feed_one_another() {
+    let site = lake();
+    site.write(
+        "pipelines/aa_copy.yaml",
+        "pipeline: aa_copy\nsql: SELECT id, city FROM analytics.customers\n\
+         into: { dataset: copy, store: warehouse, mode: replace }\nruns_as: x\n",
+    );
+    let args = ["run", "aa_copy", "daily", "--param", "date=2026-11-01", "--format", "json"];
+    let outcomes = site.lockgate(&args).exits(0).json();
+    let found: Vec<_> =
+        outcomes.as_array().unwrap().iter().map(|one| (&one["pipeline"], &one["rows_written"])).collect();
+    assert_eq!(found, [(&"daily".into(), &3.into()), (&"aa_copy".into(), &3.into())]);
+    let said = site.lockgate(&["run", "aa_copy", "daily", "--param", "day=1"]).exits(2);
+    assert!(said.err.contains("none of the pipelines has a parameter `day`"), "{}", said.err);
+}
+
+#[test]
 fn a_live_file_that_was_swapped_or_altered_is_refused() {
     let site = lake();
     site.replace("pipelines/daily.yaml", "mode: merge, key: [id]", "mode: append");
