@@ -1,8 +1,8 @@
-//! AES-256-GCM (SP 800-38D) as the module gives it: a text that was altered is never returned, not even in part.
+//! AES-GCM (SP 800-38D) as the module gives it: a text that was altered is never returned, not even in part.
 //!
-//! The callers choose nonces: `seal` counts, `wrap` and `passphrase` draw at random.
+//! The callers choose nonces: `seal` counts; `wrap`, `file_key` and `passphrase` draw at random.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_128_GCM, AES_192_GCM, AES_256_GCM, Aad, Algorithm, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroize;
 
 use crate::Secret;
@@ -25,8 +25,22 @@ pub(crate) struct AeadKey(LessSafeKey);
 
 impl AeadKey {
     pub(crate) fn new(key: &Secret<[u8; 32]>) -> Result<Self, AeadError> {
-        let key = UnboundKey::new(&AES_256_GCM, key.expose()).map_err(|_| AeadError)?;
-        Ok(Self(LessSafeKey::new(key)))
+        Self::of(&AES_256_GCM, key.expose())
+    }
+
+    /// Takes a key that somebody else chose, of 16, 24 or 32 bytes; `None` for another length.
+    pub(crate) fn of_any_length(key: &[u8]) -> Option<Result<Self, AeadError>> {
+        let algorithm = match key.len() {
+            16 => &AES_128_GCM,
+            24 => &AES_192_GCM,
+            32 => &AES_256_GCM,
+            _ => return None,
+        };
+        Some(Self::of(algorithm, key))
+    }
+
+    fn of(algorithm: &'static Algorithm, key: &[u8]) -> Result<Self, AeadError> {
+        UnboundKey::new(algorithm, key).map(|key| Self(LessSafeKey::new(key))).map_err(|_| AeadError)
     }
 
     /// Encrypts `buffer` from byte `from` on, in place, and appends the tag. After a failure that part is wiped and cut

@@ -7,11 +7,10 @@
 //! ```
 //! Source: parquet-java's `KeyToolkit.encryptKeyLocally`, which Arrow's `internal::EncryptKeyLocally` follows.
 
-use aws_lc_rs::aead::{AES_128_GCM, AES_192_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::aead::{NONCE_BYTES, TAG_BYTES};
+use crate::aead::{AeadError, AeadKey, NONCE_BYTES, TAG_BYTES};
 use crate::random::draw;
 use crate::{KeyMaterial, Random, RandomError, Secret};
 
@@ -47,7 +46,7 @@ pub enum FileKeyError {
 pub struct FileMasterKey {
     id: String,
     associated: Vec<u8>,
-    key: LessSafeKey,
+    key: AeadKey,
 }
 
 impl FileMasterKey {
@@ -68,14 +67,9 @@ impl FileMasterKey {
     }
 
     fn bound_to(id: &str, associated: &[u8], bytes: &[u8]) -> Result<Self, FileKeyError> {
-        let algorithm = match bytes.len() {
-            16 => &AES_128_GCM,
-            24 => &AES_192_GCM,
-            32 => &AES_256_GCM,
-            bytes => return Err(FileKeyError::MasterLength { id: id.to_owned(), bytes }),
-        };
-        let key = UnboundKey::new(algorithm, bytes).map_err(|_| FileKeyError::Module)?;
-        Ok(Self { id: id.to_owned(), associated: associated.to_vec(), key: LessSafeKey::new(key) })
+        let wrong_length = || FileKeyError::MasterLength { id: id.to_owned(), bytes: bytes.len() };
+        let key = AeadKey::of_any_length(bytes).ok_or_else(wrong_length)?.map_err(|AeadError| FileKeyError::Module)?;
+        Ok(Self { id: id.to_owned(), associated: associated.to_vec(), key })
     }
 
     /// Its id.
@@ -94,16 +88,11 @@ impl FileMasterKey {
 
     fn wrap(&self, file_key: &[u8], random: &dyn Random) -> Result<String, FileKeyError> {
         let nonce: [u8; NONCE_BYTES] = draw(random)?;
-        let mut bytes = Secret::new(file_key.to_vec());
-        let tag = self
-            .key
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(self.associated.as_slice()),
-                bytes.expose_mut(),
-            )
-            .map_err(|_| FileKeyError::Module)?;
-        Ok(STANDARD.encode([&nonce[..], bytes.expose(), tag.as_ref()].concat()))
+        let mut bytes = [&nonce[..], file_key].concat();
+        self.key
+            .seal_tail(nonce, &self.associated, &mut bytes, NONCE_BYTES)
+            .map_err(|AeadError| FileKeyError::Module)?;
+        Ok(STANDARD.encode(bytes))
     }
 
     /// The key in `wrapped`, whoever wrapped it under this key and id.
@@ -114,18 +103,7 @@ impl FileMasterKey {
         }
         let bytes = STANDARD.decode(wrapped).map_err(|_| not_authentic())?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_BYTES>().ok_or_else(not_authentic)?;
-        let mut buffer = Secret::new(sealed.to_vec());
-        let length = self
-            .key
-            .open_in_place(
-                Nonce::assume_unique_for_key(*nonce),
-                Aad::from(self.associated.as_slice()),
-                buffer.expose_mut(),
-            )
-            .map_err(|_| not_authentic())?
-            .len();
-        buffer.expose_mut().truncate(length);
-        Ok(buffer)
+        self.key.open(*nonce, &self.associated, sealed).map_err(|AeadError| not_authentic())
     }
 }
 
