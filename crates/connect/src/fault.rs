@@ -1,5 +1,7 @@
 //! Every failure belongs to somebody: the exit code and the next step follow from whose it is.
 
+use lockgate_model::FailureKind;
+
 /// Whose problem a failure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -13,4 +15,15 @@ pub enum Fault {
     Full,
     /// This program is wrong.
     Defect,
+}
+
+impl From<Fault> for FailureKind {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Configuration => Self::Invalid,
+            Fault::Data | Fault::Full => Self::Failed,
+            Fault::Unreachable => Self::Unreachable,
+            Fault::Defect => Self::Bug,
+        }
+    }
 }

@@ -127,11 +127,13 @@ fn select(project: &Project, dataset: &DatasetName, selection: &Selection) -> Re
         return Err(Failure::new(FailureKind::Invalid, format!("no pipeline writes `{dataset}`")).with_help(help));
     };
     let store = &producer.into.store.value;
-    let helped =
-        |failure: Failure| failure.with_help(format!("`lockgate run {}` writes the table", producer.name.value));
+    let helped = |fault: Fault, message: String| {
+        Failure::new(fault.into(), message)
+            .with_help(format!("`lockgate run {}` writes the table", producer.name.value))
+    };
     match project.stores.get(store).map(|store| &store.location) {
         Some(StoreLocation::Sqlite(database)) => {
-            let failed = |error: SinkError| helped(of_fault(error.fault(), &format!("store `{store}`: {error}")));
+            let failed = |error: SinkError| helped(error.fault(), format!("store `{store}`: {error}"));
             let mut table = SqliteTable::open(database, dataset).map_err(failed)?;
             let condition = match selection {
                 Selection::Where(condition) => condition.clone(),
@@ -141,22 +143,12 @@ fn select(project: &Project, dataset: &DatasetName, selection: &Selection) -> Re
         }
         Some(StoreLocation::Files(folder)) => {
             let keys = written_files::own_keys(project)?;
-            let failed = |error: ParquetError| helped(of_fault(error.fault(), &format!("store `{store}`: {error}")));
+            let failed = |error: ParquetError| helped(error.fault(), format!("store `{store}`: {error}"));
             let table = ParquetTable::open(folder, dataset, keys).map_err(failed)?;
             written_files::select(&table, selection, failed)
         }
         None => Err(Failure::new(FailureKind::Bug, format!("store `{store}` is not there"))),
     }
-}
-
-fn of_fault(fault: Fault, message: &str) -> Failure {
-    let kind = match fault {
-        Fault::Configuration => FailureKind::Invalid,
-        Fault::Data | Fault::Full => FailureKind::Failed,
-        Fault::Unreachable => FailureKind::Unreachable,
-        Fault::Defect => FailureKind::Bug,
-    };
-    Failure::new(kind, message)
 }
 
 struct Tracer<'a> {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow::array::BooleanArray;
 use jiff::Timestamp;
 use lockgate_connect::{FileKeys, ParquetError, ParquetTable, SELECTED_ROWS_MAX};
 use lockgate_crypto::SystemRandom;
@@ -18,9 +17,7 @@ pub(crate) fn own_keys(project: &Project) -> Result<Arc<FileKeys>, Failure> {
     let store = KeyStore::open(&project.keys.default)?;
     let keyring =
         Keyring::open(project.name.clone(), store, &project.ledger.at, Arc::new(SystemRandom), Timestamp::now())?;
-    let mut keys = FileKeys::default();
-    keyring.file_keys()?.into_iter().for_each(|key| keys.add_master(key));
-    Ok(Arc::new(keys))
+    Ok(Arc::new(keyring.file_keys()?.into_iter().collect()))
 }
 
 /// The ids of the selected rows, rising.
@@ -31,26 +28,25 @@ pub(crate) fn select(
 ) -> Result<Vec<RowId>, Failure> {
     let invalid = |text: &str, reason: String| Failure::new(FailureKind::Invalid, format!("`{text}`: {reason}"));
     let columns = table.columns();
-    let condition = match selection {
-        Selection::Row(_) => None,
+    let (wanted, condition) = match selection {
+        Selection::Row(row) => (&[][..], Wanted::Row(*row)),
         Selection::Where(text) => {
             let named: Vec<_> = columns.iter().map(|column| (column.name.clone(), column.value_type)).collect();
-            Some((text, RowCondition::parse(text, &named).map_err(|reason| invalid(text, reason))?))
+            let condition = RowCondition::parse(text, &named).map_err(|reason| invalid(text, reason))?;
+            (columns.as_slice(), Wanted::Rows(text, condition))
         }
     };
     let mut selected = Vec::new();
-    let wanted = if condition.is_some() { columns.as_slice() } else { &[] };
     for scanned in table.scan(wanted) {
         let scanned = scanned.map_err(&failed)?;
-        let holds: BooleanArray = match (&condition, selection) {
-            (Some((text, condition)), _) => {
-                condition.select(&scanned.columns).map_err(|reason| invalid(text, reason))?
+        match &condition {
+            Wanted::Row(row) => selected.extend(scanned.row_ids.iter().filter(|id| *id == row)),
+            Wanted::Rows(text, condition) => {
+                let holds = condition.select(&scanned.columns).map_err(|reason| invalid(text, reason))?;
+                let ids = scanned.row_ids.iter().zip(&holds).filter(|(_, holds)| *holds == Some(true));
+                selected.extend(ids.map(|(id, _)| *id));
             }
-            (None, Selection::Row(row)) => scanned.row_ids.iter().map(|id| Some(id == row)).collect(),
-            (None, Selection::Where(_)) => BooleanArray::from(vec![false; scanned.row_ids.len()]),
-        };
-        selected
-            .extend(scanned.row_ids.iter().zip(&holds).filter(|(_, holds)| *holds == Some(true)).map(|(id, _)| *id));
+        }
         if selected.len() > SELECTED_ROWS_MAX {
             let message = format!("more than {SELECTED_ROWS_MAX} rows are selected");
             return Err(Failure::new(FailureKind::Invalid, message).with_help("narrow the condition"));
@@ -58,4 +54,10 @@ pub(crate) fn select(
     }
     selected.sort_unstable();
     Ok(selected)
+}
+
+/// Which rows are looked for, and what that takes.
+enum Wanted<'a> {
+    Row(RowId),
+    Rows(&'a str, RowCondition),
 }

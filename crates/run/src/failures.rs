@@ -1,37 +1,28 @@
 //! Errors of the layers below, as the surface tells them: no text that could hold a value from the data gets through.
 
 use datafusion::common::DataFusionError;
-use lockgate_connect::{CsvError, Fault, ParquetError, SinkError, SourceError};
+use lockgate_connect::{CsvError, ParquetError, SinkError, SourceError};
 use lockgate_model::{Failure, FailureKind};
 
-fn kind_of(fault: Fault) -> FailureKind {
-    match fault {
-        Fault::Configuration => FailureKind::Invalid,
-        Fault::Data | Fault::Full => FailureKind::Failed,
-        Fault::Unreachable => FailureKind::Unreachable,
-        Fault::Defect => FailureKind::Bug,
-    }
-}
-
 pub(crate) fn source(store: &str, error: &SourceError) -> Failure {
-    Failure::new(kind_of(error.fault()), format!("store `{store}`: {error}"))
+    Failure::new(error.fault().into(), format!("store `{store}`: {error}"))
 }
 
 pub(crate) fn csv(store: &str, path: &str, error: &CsvError) -> Failure {
-    Failure::new(kind_of(error.fault()), format!("`{path}` in store `{store}`: {error}"))
+    Failure::new(error.fault().into(), format!("`{path}` in store `{store}`: {error}"))
         .with_help("mend the file or the dataset's catalog entry, and run again; nothing was written")
 }
 
 pub(crate) fn sink(store: &str, error: &SinkError) -> Failure {
-    Failure::new(kind_of(error.fault()), format!("store `{store}`: {error}")).with_help("nothing was written")
+    Failure::new(error.fault().into(), format!("store `{store}`: {error}")).with_help("nothing was written")
 }
 
 pub(crate) fn files(store: &str, error: &ParquetError) -> Failure {
-    Failure::new(kind_of(error.fault()), format!("store `{store}`: {error}")).with_help("nothing was written")
+    Failure::new(error.fault().into(), format!("store `{store}`: {error}")).with_help("nothing was written")
 }
 
 pub(crate) fn parquet(store: &str, error: &ParquetError) -> Failure {
-    Failure::new(kind_of(error.fault()), format!("store `{store}`: {error}"))
+    Failure::new(error.fault().into(), format!("store `{store}`: {error}"))
         .with_help("mend the file, its keys or the dataset's catalog entry, and run again; nothing was written")
 }
 

@@ -28,7 +28,7 @@ use crate::protectors::{Digits, Seal, Token};
 use crate::quarantine::{self, SetAside};
 use crate::reading::{Findings, Progress, line_index};
 use crate::recover::settle_interrupted;
-use crate::sink::{FileProtection, Sink, SinkCommit, file_protection, own_keys};
+use crate::sink::{FileProtection, Sink, SinkCommit, file_protection};
 use crate::workspace::Workspace;
 
 /// What a run is asked to do.
@@ -69,7 +69,7 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     let plan_bytes = record.to_bytes().map_err(failures::bug)?;
     let mut sink = Sink::open(project, store, &pipeline.into.dataset.value)?;
     let past = past_commits(sink.commits(store, &pipeline.into.dataset.value)?, &workspace)?;
-    let keys = Arc::new(own_keys(&workspace.keyring)?);
+    let keys = Arc::new(workspace.keyring.file_keys()?.into_iter().collect());
     let inputs = list_inputs(project, plan, &params, &keys)?;
     let inputs = select_new(inputs, &past, &pipeline.into.mode, sha256(&plan_bytes));
     let mut attempt =

@@ -223,17 +223,8 @@ pub(crate) fn file_protection(
             random: Arc::clone(keyring.random()),
         });
     }
-    protection.keys = Arc::new(own_keys(keyring)?);
+    protection.keys = Arc::new(keyring.file_keys()?.into_iter().collect());
     Ok(protection)
-}
-
-/// The keys that open this project's own files.
-pub(crate) fn own_keys(keyring: &Keyring) -> Result<FileKeys, Failure> {
-    let mut keys = FileKeys::default();
-    for master in keyring.file_keys()? {
-        keys.add_master(master);
-    }
-    Ok(keys)
 }
 
 /// The way to a dataset that a pipeline wrote.

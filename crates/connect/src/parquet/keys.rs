@@ -82,11 +82,6 @@ impl FileKeys {
         Ok(())
     }
 
-    /// Adds a master key.
-    pub fn add_master(&mut self, key: FileMasterKey) {
-        self.masters.insert(key.id().to_owned(), key);
-    }
-
     /// Demands this AAD prefix of every file, whether or not the file stores one.
     pub fn set_aad_prefix(&mut self, prefix: &[u8]) {
         self.aad_prefix = Some(prefix.to_vec());
@@ -134,6 +129,14 @@ impl FileKeys {
         };
         let kek = master.unwrap(&wrapped_text(wrapped)?)?;
         Ok(FileMasterKey::from_encoded_id(id, kek.expose())?.unwrap(&material.wrapped_dek)?)
+    }
+}
+
+impl FromIterator<FileMasterKey> for FileKeys {
+    /// Keys that unwrap those of a project's own files.
+    fn from_iter<I: IntoIterator<Item = FileMasterKey>>(keys: I) -> Self {
+        let masters = keys.into_iter().map(|key| (key.id().to_owned(), key)).collect();
+        Self { masters, ..Self::default() }
     }
 }
 
