@@ -17,7 +17,7 @@ pub use encryption::{LevelKey, ParquetEncryption};
 pub use error::ParquetError;
 pub use keys::{FileKeys, KEY_MATERIAL_BYTES_MAX, KeyProblem};
 pub use reader::ParquetReader;
-pub use sink::{ParquetCommit, ParquetSink, ParquetTransaction};
+pub use sink::{ParquetSink, ParquetTransaction};
 pub use table::ParquetTable;
 pub use writer::{FILE_ROWS_MAX, ROW_GROUP_ROWS_MAX};
 

@@ -37,7 +37,7 @@ pub(crate) fn select(
         }
     };
     let mut selected = Vec::new();
-    for scanned in table.scan(wanted) {
+    for scanned in table.scan(wanted).map_err(&failed)? {
         let scanned = scanned.map_err(&failed)?;
         match &condition {
             Wanted::Row(row) => selected.extend(scanned.row_ids.iter().filter(|id| *id == row)),

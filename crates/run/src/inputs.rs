@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lockgate_connect::{
-    Compression, CsvOptions, Encoding, FileKeys, LocalStore, PathTemplate, StoredFile, ValueFormat,
+    CommittedRun, Compression, CsvOptions, Encoding, FileKeys, LocalStore, PathTemplate, StoredFile, ValueFormat,
 };
 use lockgate_crypto::sha256;
 use lockgate_evidence::{Input, Manifest};
@@ -17,7 +17,7 @@ use lockgate_project::{
 
 use crate::commit_record::CommitRecord;
 use crate::failures;
-use crate::sink::{SinkCommit, WrittenTable};
+use crate::sink::WrittenTable;
 
 /// One input with the way to it.
 #[derive(Debug, Clone)]
@@ -234,7 +234,7 @@ fn list_commits(project: &Project, dataset: &DatasetName, keys: &Arc<FileKeys>) 
     let commits = table
         .commits(store, dataset)
         .map_err(|failure| failure.with_help(format!("run pipeline `{}` first", producer.name.value)))?;
-    let input = |commit: SinkCommit| RunInput {
+    let input = |commit: CommittedRun| RunInput {
         entry: Input {
             dataset: dataset.clone(),
             store: store.clone(),
@@ -243,9 +243,9 @@ fn list_commits(project: &Project, dataset: &DatasetName, keys: &Arc<FileKeys>) 
             bytes: 0,
             rows: None,
             rows_quarantined: None,
-            commit: Some(commit.ordinal),
+            commit: Some(commit.commit_ordinal),
         },
-        source: Source::Commit { table: table.clone(), ordinal: commit.ordinal },
+        source: Source::Commit { table: table.clone(), ordinal: commit.commit_ordinal },
     };
     Ok(commits.into_iter().map(input).collect())
 }

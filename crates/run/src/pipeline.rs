@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use lockgate_connect::{SinkColumn, TableSpec, WriteMode as SinkMode};
+use lockgate_connect::{CommittedRun, SinkColumn, TableSpec, WriteMode as SinkMode};
 use lockgate_crypto::{Random, sha256};
 use lockgate_evidence::{
     ColumnProtectionKey, DatasetVersion, Document, Event, KeysUsed, Manifest, PlanRecord, RunAbort, RunCommit,
@@ -28,7 +28,7 @@ use crate::protectors::{Digits, Seal, Token};
 use crate::quarantine::{self, SetAside};
 use crate::reading::{Findings, Progress, line_index};
 use crate::recover::settle_interrupted;
-use crate::sink::{FileProtection, Sink, SinkCommit, file_protection};
+use crate::sink::{FileProtection, Sink, file_protection};
 use crate::workspace::Workspace;
 
 /// What a run is asked to do.
@@ -106,8 +106,8 @@ fn table_spec(pipeline: &Pipeline, plan: &Governed<Plan>) -> Result<TableSpec, F
 }
 
 /// What the sink's commits had read.
-fn past_commits(commits: Vec<SinkCommit>, workspace: &Workspace) -> Result<Vec<PastCommit>, Failure> {
-    let past = |commit: SinkCommit| {
+fn past_commits(commits: Vec<CommittedRun>, workspace: &Workspace) -> Result<Vec<PastCommit>, Failure> {
+    let past = |commit: CommittedRun| {
         let unreadable = |what: &str| {
             let message = format!("the sink's record of run {} {what}", commit.run);
             Failure::new(FailureKind::Tampered, message).with_help("`lockgate verify` checks the ledger")

@@ -265,7 +265,7 @@ impl TableReader {
                     .iter()
                     .map(|column| SinkColumn { name: column.name.clone(), value_type: column.value_type })
                     .collect();
-                for scanned in table.scan(&wanted) {
+                for scanned in table.scan(&wanted).map_err(failed)? {
                     send(scanned.map_err(failed)?)?;
                 }
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use lockgate_connect::{
-    FileKeys, LevelKey, ParquetEncryption, ParquetSink, ParquetTable, ParquetTransaction, SqliteSink,
+    CommittedRun, FileKeys, LevelKey, ParquetEncryption, ParquetSink, ParquetTable, ParquetTransaction, SqliteSink,
     SqliteTransaction, TableSpec,
 };
 use lockgate_evidence::ColumnProtectionKey;
@@ -17,14 +17,6 @@ use lockgate_project::{Project, StoreLocation};
 use lockgate_trust::Keyring;
 
 use crate::failures;
-
-/// A commit that a sink has.
-#[derive(Debug, Clone)]
-pub(crate) struct SinkCommit {
-    pub(crate) run: RunId,
-    pub(crate) ordinal: InputOrdinal,
-    pub(crate) record: String,
-}
 
 /// One dataset's sink, opened for writing.
 pub(crate) enum Sink {
@@ -85,27 +77,24 @@ impl Sink {
     }
 
     /// The commits of the dataset, first to last.
-    pub(crate) fn commits(&self, store: &StoreName, dataset: &DatasetName) -> Result<Vec<SinkCommit>, Failure> {
+    pub(crate) fn commits(&self, store: &StoreName, dataset: &DatasetName) -> Result<Vec<CommittedRun>, Failure> {
         match self {
             Self::Sqlite(sink) => {
                 let failed = |error| failures::sink(store.as_str(), &error);
                 if !sink.has_table(dataset).map_err(failed)? {
                     return Ok(Vec::new());
                 }
-                Ok(sink.commits(dataset).map_err(failed)?.into_iter().map(SinkCommit::from).collect())
+                sink.commits(dataset).map_err(failed)
             }
-            Self::Parquet(sink) => Ok(sink.commits().into_iter().map(SinkCommit::from).collect()),
+            Self::Parquet(sink) => Ok(sink.commits()),
         }
     }
 
     /// What a run committed here.
-    pub(crate) fn committed(&self, store: &StoreName, run: &RunId) -> Result<Option<SinkCommit>, Failure> {
+    pub(crate) fn committed(&self, store: &StoreName, run: &RunId) -> Result<Option<CommittedRun>, Failure> {
         match self {
-            Self::Sqlite(sink) => {
-                let found = sink.committed(run).map_err(|error| failures::sink(store.as_str(), &error))?;
-                Ok(found.map(SinkCommit::from))
-            }
-            Self::Parquet(sink) => Ok(sink.committed(run).map(SinkCommit::from)),
+            Self::Sqlite(sink) => sink.committed(run).map_err(|error| failures::sink(store.as_str(), &error)),
+            Self::Parquet(sink) => Ok(sink.committed(run)),
         }
     }
 
@@ -161,18 +150,6 @@ impl SinkTransaction<'_> {
                 transaction.commit(record).map(drop).map_err(|error| failures::files(store, &error))
             }
         }
-    }
-}
-
-impl From<lockgate_connect::CommittedRun> for SinkCommit {
-    fn from(commit: lockgate_connect::CommittedRun) -> Self {
-        Self { run: commit.run, ordinal: commit.commit_ordinal, record: commit.record }
-    }
-}
-
-impl From<lockgate_connect::ParquetCommit> for SinkCommit {
-    fn from(commit: lockgate_connect::ParquetCommit) -> Self {
-        Self { run: commit.run, ordinal: commit.commit_ordinal, record: commit.record }
     }
 }
 
@@ -253,18 +230,17 @@ impl WrittenTable {
     }
 
     /// Its commits, first to last; fails if nothing was ever written.
-    pub(crate) fn commits(&self, store: &StoreName, dataset: &DatasetName) -> Result<Vec<SinkCommit>, Failure> {
+    pub(crate) fn commits(&self, store: &StoreName, dataset: &DatasetName) -> Result<Vec<CommittedRun>, Failure> {
         match self {
             Self::Sqlite(database) => {
                 let table = lockgate_connect::SqliteTable::open(database, dataset);
                 let commits = table.and_then(|table| table.commits());
-                let commits = commits.map_err(|error| failures::sink(store.as_str(), &error))?;
-                Ok(commits.into_iter().map(SinkCommit::from).collect())
+                commits.map_err(|error| failures::sink(store.as_str(), &error))
             }
             Self::Parquet { folder, keys } => {
                 let table = ParquetTable::open(folder, dataset, Arc::clone(keys));
                 let table = table.map_err(|error| failures::files(store.as_str(), &error))?;
-                Ok(table.commits().into_iter().map(SinkCommit::from).collect())
+                Ok(table.commits())
             }
         }
     }

@@ -4,10 +4,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use lockgate_model::{ColumnName, DatasetName, InputOrdinal, RunId, Sha256Digest, ValueType};
+use lockgate_model::{DatasetName, InputOrdinal, RunId, Sha256Digest};
 use serde::{Deserialize, Serialize};
 
 use super::error::ParquetError;
+use crate::{CommittedRun, SinkColumn};
 
 /// The folder within a dataset's that readers of Parquet datasets pass over.
 const HIDDEN: &str = "_lockgate";
@@ -24,15 +25,6 @@ pub(super) struct DataFile {
     pub(super) rows: u64,
 }
 
-/// A column as a commit wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LoggedColumn {
-    pub(super) name: ColumnName,
-    #[serde(rename = "type")]
-    pub(super) value_type: ValueType,
-}
-
 /// One commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,40 +36,63 @@ pub(super) struct LoggedCommit {
     pub(super) rows: u64,
     /// What every file's encryption is bound to, before its name; absent where files are not encrypted.
     pub(super) belongs_to: Option<String>,
-    pub(super) columns: Vec<LoggedColumn>,
+    pub(super) columns: Vec<SinkColumn>,
     pub(super) adds: Vec<DataFile>,
     pub(super) removes: Vec<String>,
     pub(super) record: String,
 }
 
+impl From<&LoggedCommit> for CommittedRun {
+    fn from(commit: &LoggedCommit) -> Self {
+        Self {
+            run: commit.run.clone(),
+            dataset: commit.dataset.clone(),
+            commit_ordinal: commit.commit,
+            rows: commit.rows,
+            record: commit.record.clone(),
+        }
+    }
+}
+
 /// The commits of one dataset.
 pub(super) struct CommitLog {
+    pub(super) dataset: DatasetName,
     pub(super) folder: PathBuf,
     pub(super) commits: Vec<LoggedCommit>,
 }
 
 impl CommitLog {
+    /// The log of a dataset, of which nothing was read yet.
+    pub(super) fn empty(store: &Path, dataset: &DatasetName) -> Self {
+        Self { dataset: dataset.clone(), folder: store.join(dataset.as_str()), commits: Vec::new() }
+    }
+
     /// Reads the log of a dataset; one that was never written has none.
     pub(super) fn load(store: &Path, dataset: &DatasetName) -> Result<Self, ParquetError> {
-        let folder = store.join(dataset.as_str());
-        let mut log = Self { folder, commits: Vec::new() };
-        for ordinal in 0u32.. {
-            let path = log.commit_path(ordinal);
+        let mut log = Self::empty(store, dataset);
+        log.read()?;
+        Ok(log)
+    }
+
+    /// Reads the commits that follow those that were read.
+    pub(super) fn read(&mut self) -> Result<(), ParquetError> {
+        loop {
+            let ordinal = u32::try_from(self.commits.len()).unwrap_or(u32::MAX);
+            let path = self.commit_path(ordinal);
             let bytes = match fs::metadata(&path) {
                 Ok(metadata) if metadata.len() <= COMMIT_BYTES_MAX => {
                     fs::read(&path).map_err(file_error(&path, "read"))?
                 }
                 Ok(_) => return Err(not_a_record(&path)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 Err(error) => return Err(file_error(&path, "read")(error)),
             };
             let commit: LoggedCommit = serde_json::from_slice(&bytes).map_err(|_| not_a_record(&path))?;
-            if commit.v != 1 || commit.commit.get() != ordinal || commit.dataset != *dataset {
+            if commit.v != 1 || commit.commit.get() != ordinal || commit.dataset != self.dataset {
                 return Err(not_a_record(&path));
             }
-            log.commits.push(commit);
+            self.commits.push(commit);
         }
-        Ok(log)
     }
 
     /// The files that are live after every commit, each with what it is bound to.
@@ -91,8 +106,8 @@ impl CommitLog {
     }
 
     /// The columns that the dataset has: those of the last commit and, of live files, older ones.
-    pub(super) fn columns(&self) -> Vec<LoggedColumn> {
-        let mut columns: Vec<LoggedColumn> = Vec::new();
+    pub(super) fn columns(&self) -> Vec<SinkColumn> {
+        let mut columns: Vec<SinkColumn> = Vec::new();
         for column in self.commits.iter().rev().flat_map(|commit| &commit.columns) {
             if !columns.iter().any(|known| known.name == column.name) {
                 columns.push(column.clone());

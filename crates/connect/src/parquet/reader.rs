@@ -117,11 +117,6 @@ impl ParquetReader {
         self.rows
     }
 
-    /// The schema of every batch.
-    pub fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
     fn fit_batch(&mut self, batch: &RecordBatch) -> Result<CsvBatch, ParquetError> {
         let rows = batch.num_rows();
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());

@@ -12,45 +12,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use lockgate_model::{ColumnName, DatasetName, InputOrdinal, RowId, RunId};
 
-use super::commit_log::{CommitLog, DataFile, LoggedColumn, LoggedCommit, file_error, sync_folder};
+use super::commit_log::{CommitLog, DataFile, LoggedCommit, file_error, sync_folder};
 use super::encryption::ParquetEncryption;
 use super::error::ParquetError;
 use super::keys::FileKeys;
 use super::merge::{KeyIndex, rewrite};
-use super::table::open_live;
-use super::writer::{FILE_ROWS_MAX, FileWriter, Format};
-use crate::arrow_type::schema_of;
-use crate::{ROW_ID_COLUMN, TableSpec, WriteMode};
+use super::table::{open_live, with_row_id};
+use super::writer::{FILE_ROWS_MAX, FileWriter, Format, schema_of_file};
+use crate::{CommittedRun, CsvColumn, SinkColumn, TableSpec, WriteMode};
 
 /// A dataset of Parquet files that is written.
 pub struct ParquetSink {
     log: CommitLog,
-    dataset: DatasetName,
     /// Held until the sink is dropped.
     _lock: File,
-}
-
-/// A run whose files are live.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParquetCommit {
-    /// The run.
-    pub run: RunId,
-    /// Which of the dataset's commits it is, from 0.
-    pub commit_ordinal: InputOrdinal,
-    /// The rows it wrote.
-    pub rows: u64,
-    /// What was recorded with the commit.
-    pub record: String,
 }
 
 impl ParquetSink {
     /// Opens a dataset in a store's folder for writing, alone, and finishes what a killed run left of its commit.
     pub fn open(store: &Path, dataset: &DatasetName) -> Result<Self, ParquetError> {
-        let log = CommitLog::load(store, dataset)?;
+        let mut log = CommitLog::empty(store, dataset);
         log.prepare()?;
         let path = log.lock_path();
         let lock = File::create(&path).map_err(file_error(&path, "made"))?;
@@ -59,25 +43,20 @@ impl ParquetSink {
             Err(TryLockError::WouldBlock) => return Err(ParquetError::Locked { dataset: dataset.clone() }),
             Err(TryLockError::Error(source)) => return Err(file_error(&path, "locked")(source)),
         }
-        // What another program committed before this one had the lock.
-        let log = CommitLog::load(store, dataset)?;
+        // Only now can no other program commit.
+        log.read()?;
         log.publish()?;
-        Ok(Self { log, dataset: dataset.clone(), _lock: lock })
-    }
-
-    /// Whether a dataset was ever committed to.
-    pub fn exists(store: &Path, dataset: &DatasetName) -> Result<bool, ParquetError> {
-        Ok(!CommitLog::load(store, dataset)?.commits.is_empty())
+        Ok(Self { log, _lock: lock })
     }
 
     /// The commits, first to last.
-    pub fn commits(&self) -> Vec<ParquetCommit> {
-        self.log.commits.iter().map(committed).collect()
+    pub fn commits(&self) -> Vec<CommittedRun> {
+        self.log.commits.iter().map(CommittedRun::from).collect()
     }
 
     /// What a run committed here, `None` if nothing.
-    pub fn committed(&self, run: &RunId) -> Option<ParquetCommit> {
-        self.log.commits.iter().find(|commit| commit.run == *run).map(committed)
+    pub fn committed(&self, run: &RunId) -> Option<CommittedRun> {
+        self.log.commits.iter().find(|commit| commit.run == *run).map(CommittedRun::from)
     }
 
     /// Begins a run. `keys` open the dataset's files for a merge; `without_statistics` are the columns of which no
@@ -96,36 +75,32 @@ impl ParquetSink {
         if self.committed(run).is_some() {
             return Err(ParquetError::AlreadyCommitted { run: run.clone() });
         }
-        let columns: Vec<LoggedColumn> = spec
-            .columns()
-            .iter()
-            .map(|column| LoggedColumn { name: column.name.clone(), value_type: column.value_type })
-            .collect();
         match spec.mode() {
-            WriteMode::Append => self.check_types(&columns)?,
+            WriteMode::Append => self.check_types(spec.columns())?,
             WriteMode::Merge => {
-                self.check_types(&columns)?;
-                self.check_none_is_lost(&columns)?;
+                self.check_types(spec.columns())?;
+                self.check_none_is_lost(spec.columns())?;
             }
             WriteMode::Replace => {}
         }
         let next = u32::try_from(self.log.commits.len()).unwrap_or(u32::MAX);
         let ordinal = InputOrdinal::new(next)
-            .map_err(|source| ParquetError::Ordinal { dataset: self.dataset.clone(), source })?;
+            .map_err(|source| ParquetError::Ordinal { dataset: self.log.dataset.clone(), source })?;
         let staging = self.log.staging().join(run.as_str());
         fs::create_dir_all(&staging).map_err(file_error(&staging, "made"))?;
         let index = match spec.mode() {
             WriteMode::Merge => Some(KeyIndex::new(spec)?),
             WriteMode::Append | WriteMode::Replace => None,
         };
+        let read_columns = with_row_id(spec.columns())?;
         Ok(ParquetTransaction {
-            format: Format { schema: with_row_id(spec), without_statistics, encryption },
+            format: Format { schema: schema_of_file(&read_columns), without_statistics, encryption },
             spec: spec.clone(),
             sink: self,
             run: run.clone(),
             ordinal,
             staging,
-            columns,
+            read_columns,
             keys,
             open: None,
             adds: Vec::new(),
@@ -135,21 +110,23 @@ impl ParquetSink {
     }
 
     /// A merge rewrites rows that stay, with the columns that it knows of.
-    fn check_none_is_lost(&self, columns: &[LoggedColumn]) -> Result<(), ParquetError> {
+    fn check_none_is_lost(&self, columns: &[SinkColumn]) -> Result<(), ParquetError> {
         let known = self.log.columns();
         match known.iter().find(|known| !columns.iter().any(|column| column.name == known.name)) {
             None => Ok(()),
-            Some(lost) => Err(ParquetError::ColumnLost { dataset: self.dataset.clone(), column: lost.name.clone() }),
+            Some(lost) => {
+                Err(ParquetError::ColumnLost { dataset: self.log.dataset.clone(), column: lost.name.clone() })
+            }
         }
     }
 
-    fn check_types(&self, columns: &[LoggedColumn]) -> Result<(), ParquetError> {
+    fn check_types(&self, columns: &[SinkColumn]) -> Result<(), ParquetError> {
         for known in self.log.columns() {
             if let Some(column) = columns.iter().find(|column| column.name == known.name)
                 && column.value_type != known.value_type
             {
                 return Err(ParquetError::TypeChanged {
-                    dataset: self.dataset.clone(),
+                    dataset: self.log.dataset.clone(),
                     column: column.name.clone(),
                     found: known.value_type.to_string(),
                     written: column.value_type.to_string(),
@@ -160,22 +137,6 @@ impl ParquetSink {
     }
 }
 
-fn committed(commit: &LoggedCommit) -> ParquetCommit {
-    ParquetCommit {
-        run: commit.run.clone(),
-        commit_ordinal: commit.commit,
-        rows: commit.rows,
-        record: commit.record.clone(),
-    }
-}
-
-fn with_row_id(spec: &TableSpec) -> SchemaRef {
-    let columns = schema_of(spec.columns().iter().map(|column| (&column.name, column.value_type)));
-    let mut fields: Vec<_> = columns.fields().iter().cloned().collect();
-    fields.push(Arc::new(Field::new(ROW_ID_COLUMN, DataType::Int64, false)));
-    Arc::new(Schema::new(fields))
-}
-
 /// A run that is being written. Dropping it leaves files that nobody reads and the next run clears away.
 pub struct ParquetTransaction<'a> {
     sink: &'a mut ParquetSink,
@@ -183,7 +144,8 @@ pub struct ParquetTransaction<'a> {
     run: RunId,
     ordinal: InputOrdinal,
     staging: PathBuf,
-    columns: Vec<LoggedColumn>,
+    /// The columns of a file of the dataset, the row id last.
+    read_columns: Vec<CsvColumn>,
     format: Format,
     keys: Arc<FileKeys>,
     open: Option<(String, FileWriter)>,
@@ -219,7 +181,7 @@ impl ParquetTransaction<'_> {
     }
 
     /// Makes everything written durable and live, with the run's token and `record`.
-    pub fn commit(mut self, record: &str) -> Result<ParquetCommit, ParquetError> {
+    pub fn commit(mut self, record: &str) -> Result<CommittedRun, ParquetError> {
         self.close()?;
         let removes = match self.spec.mode() {
             WriteMode::Append => Vec::new(),
@@ -229,17 +191,17 @@ impl ParquetTransaction<'_> {
         sync_folder(&self.staging)?;
         let commit = LoggedCommit {
             v: 1,
-            dataset: self.sink.dataset.clone(),
+            dataset: self.sink.log.dataset.clone(),
             run: self.run.clone(),
             commit: self.ordinal,
             rows: self.rows,
             belongs_to: self.format.encryption.as_ref().map(|encryption| encryption.belongs_to.clone()),
-            columns: self.columns.clone(),
+            columns: self.spec.columns().to_vec(),
             adds: std::mem::take(&mut self.adds),
             removes,
             record: record.to_owned(),
         };
-        let outcome = committed(&commit);
+        let outcome = CommittedRun::from(&commit);
         self.sink.log.append(commit)?;
         self.sink.log.publish()?;
         Ok(outcome)
@@ -272,7 +234,7 @@ impl ParquetTransaction<'_> {
                     &path,
                     &file,
                     self.format.encryption.as_ref().map(|e| e.belongs_to.as_str()),
-                    &self.format.schema,
+                    &self.read_columns,
                     &self.keys,
                 )?;
                 let name = format!("{:08}-{}-{:04}.parquet", self.ordinal.get(), self.run, numbered + self.adds.len());
@@ -289,7 +251,7 @@ impl ParquetTransaction<'_> {
         let mut removes = Vec::new();
         for (file, belongs_to) in self.sink.log.live() {
             let path = self.sink.log.folder.join(&file.name);
-            let reader = open_live(&path, &file, belongs_to.as_deref(), &self.format.schema, &self.keys)?;
+            let reader = open_live(&path, &file, belongs_to.as_deref(), &self.read_columns, &self.keys)?;
             let name = format!("{:08}-{}-m{:04}.parquet", self.ordinal.get(), self.run, removes.len());
             let staged = self.staging.join(&name);
             let keep = |batch: &RecordBatch| index.untouched(batch);

@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow::datatypes::Int64Type;
 use lockgate_crypto::Sha256Hasher;
-use lockgate_model::{ColumnName, DatasetName, RowId, ValueType};
+use lockgate_model::{DatasetName, RowId, ValueType};
 
 use super::commit_log::{CommitLog, DataFile, file_error};
 use super::encryption::ParquetEncryption;
 use super::error::ParquetError;
 use super::keys::FileKeys;
 use super::reader::ParquetReader;
-use super::sink::ParquetCommit;
-use crate::{CsvColumn, ROW_ID_COLUMN, ScannedBatch, SinkColumn};
+use crate::{CommittedRun, CsvColumn, ROW_ID_COLUMN, ScannedBatch, SinkColumn};
 
 /// Rows of a batch that is read back.
 const BATCH_ROWS: usize = 8_192;
@@ -38,32 +37,27 @@ impl ParquetTable {
     }
 
     /// The commits, first to last.
-    pub fn commits(&self) -> Vec<ParquetCommit> {
-        let commit = |commit: &super::commit_log::LoggedCommit| ParquetCommit {
-            run: commit.run.clone(),
-            commit_ordinal: commit.commit,
-            rows: commit.rows,
-            record: commit.record.clone(),
-        };
-        self.log.commits.iter().map(commit).collect()
+    pub fn commits(&self) -> Vec<CommittedRun> {
+        self.log.commits.iter().map(CommittedRun::from).collect()
     }
 
     /// The columns, without the row id; older files may lack some.
     pub fn columns(&self) -> Vec<SinkColumn> {
-        let columns = self.log.columns().into_iter();
-        columns.map(|column| SinkColumn { name: column.name, value_type: column.value_type }).collect()
+        self.log.columns()
     }
 
     /// Reads the named columns of all live rows, file by file; each file is found to be the committed one first.
-    pub fn scan(&self, columns: &[SinkColumn]) -> impl Iterator<Item = Result<ScannedBatch, ParquetError>> {
-        let schema = crate::arrow_type::schema_of(columns.iter().map(|column| (&column.name, column.value_type)));
-        LiveScan {
+    pub fn scan(
+        &self,
+        columns: &[SinkColumn],
+    ) -> Result<impl Iterator<Item = Result<ScannedBatch, ParquetError>>, ParquetError> {
+        Ok(LiveScan {
             folder: self.log.folder.clone(),
             files: self.log.live().into_iter(),
-            schema: with_row_id(&schema),
+            columns: with_row_id(columns)?,
             keys: Arc::clone(&self.keys),
             open: None,
-        }
+        })
     }
 }
 
@@ -71,7 +65,7 @@ impl ParquetTable {
 struct LiveScan {
     folder: PathBuf,
     files: std::vec::IntoIter<(DataFile, Option<String>)>,
-    schema: SchemaRef,
+    columns: Vec<CsvColumn>,
     keys: Arc<FileKeys>,
     open: Option<LiveReader>,
 }
@@ -88,7 +82,7 @@ impl LiveScan {
             }
             let Some((file, belongs_to)) = self.files.next() else { return Ok(None) };
             let path = self.folder.join(&file.name);
-            self.open = Some(open_live(&path, &file, belongs_to.as_deref(), &self.schema, &self.keys)?);
+            self.open = Some(open_live(&path, &file, belongs_to.as_deref(), &self.columns, &self.keys)?);
         }
     }
 }
@@ -101,10 +95,17 @@ impl Iterator for LiveScan {
     }
 }
 
-fn with_row_id(schema: &SchemaRef) -> SchemaRef {
-    let row_id = arrow::datatypes::Field::new(ROW_ID_COLUMN, arrow::datatypes::DataType::Int64, false);
-    let fields: Vec<_> = schema.fields().iter().cloned().chain([Arc::new(row_id)]).collect();
-    Arc::new(arrow::datatypes::Schema::new(fields))
+/// The columns of a file of a dataset as a reader declares them: those that are asked for, and the row id last.
+pub(super) fn with_row_id(columns: &[SinkColumn]) -> Result<Vec<CsvColumn>, ParquetError> {
+    let declared = |column: SinkColumn, nullable| CsvColumn {
+        name: column.name,
+        value_type: column.value_type,
+        nullable,
+        format: None,
+    };
+    let name = ROW_ID_COLUMN.parse().map_err(|error| ParquetError::Writer { reason: format!("{error}") })?;
+    let row_id = SinkColumn { name, value_type: ValueType::BigInt };
+    Ok(columns.iter().map(|column| declared(column.clone(), true)).chain([declared(row_id, false)]).collect())
 }
 
 fn split(batch: &RecordBatch, path: &Path) -> Result<(Vec<RowId>, RecordBatch), ParquetError> {
@@ -133,12 +134,12 @@ impl LiveReader {
     }
 }
 
-/// Opens a live file for the columns of a schema, the row id last; fails if its size or digest is not the committed one.
+/// Opens a live file for these columns, the row id last; fails if its size or digest is not the committed one.
 pub(super) fn open_live(
     path: &Path,
     committed: &DataFile,
     belongs_to: Option<&str>,
-    schema: &SchemaRef,
+    columns: &[CsvColumn],
     keys: &Arc<FileKeys>,
 ) -> Result<LiveReader, ParquetError> {
     let mut file = File::open(path).map_err(file_error(path, "read"))?;
@@ -150,18 +151,10 @@ pub(super) fn open_live(
         return Err(changed("SHA-256"));
     }
     file.rewind().map_err(file_error(path, "read"))?;
-    let declared = schema.fields().iter().map(|field| declared(field)).collect::<Option<Vec<_>>>();
-    let declared = declared.ok_or_else(|| ParquetError::Writer { reason: "a column without a type".to_owned() })?;
     let prefix = belongs_to.map(|belongs_to| ParquetEncryption::aad_prefix(belongs_to, &committed.name));
     let shown = path.display().to_string();
-    let reader = ParquetReader::open_bound(file, path, &shown, &declared, keys, prefix.as_deref(), BATCH_ROWS)?;
+    let reader = ParquetReader::open_bound(file, path, &shown, columns, keys, prefix.as_deref(), BATCH_ROWS)?;
     Ok(LiveReader { reader, path: path.to_path_buf() })
-}
-
-fn declared(field: &arrow::datatypes::Field) -> Option<CsvColumn> {
-    let name: ColumnName = field.name().parse().ok()?;
-    let value_type: ValueType = super::fit::natural_type(field.data_type())?;
-    Some(CsvColumn { name, value_type, nullable: field.is_nullable(), format: None })
 }
 
 fn digest(file: &mut File) -> io::Result<lockgate_model::Sha256Digest> {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use lockgate_crypto::Sha256Hasher;
 use lockgate_model::{ColumnName, Sha256Digest};
@@ -16,6 +17,8 @@ use parquet::schema::types::ColumnPath;
 
 use super::encryption::ParquetEncryption;
 use super::error::ParquetError;
+use crate::CsvColumn;
+use crate::arrow_type::arrow_type;
 
 /// The most rows of one file; a run with more writes several.
 pub const FILE_ROWS_MAX: u64 = 10_000_000;
@@ -32,6 +35,12 @@ pub(super) struct Format {
     /// Protected columns, of which no statistics are kept.
     pub(super) without_statistics: BTreeSet<ColumnName>,
     pub(super) encryption: Option<ParquetEncryption>,
+}
+
+/// The schema of a file that holds these columns.
+pub(super) fn schema_of_file(columns: &[CsvColumn]) -> SchemaRef {
+    let field = |column: &CsvColumn| Field::new(column.name.as_str(), arrow_type(column.value_type), column.nullable);
+    Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
 /// What became of a file.

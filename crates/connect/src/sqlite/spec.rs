@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use lockgate_model::{ColumnName, DatasetName, ValueType};
+use serde::{Deserialize, Serialize};
 
 /// The column that every table has for the identity of its rows: the commit's ordinal and the row within it.
 pub const ROW_ID_COLUMN: &str = "lockgate_rid";
@@ -13,12 +14,14 @@ pub const SINK_COLUMNS_MAX: usize = 1_999;
 /// The longest record that is kept with a commit, in bytes.
 pub const COMMIT_RECORD_BYTES_MAX: usize = 1024 * 1024;
 
-/// A column that is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A column that is written; so it stands in the commits of Parquet datasets, as `{name, type}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SinkColumn {
     /// Its name.
     pub name: ColumnName,
     /// The type of its values.
+    #[serde(rename = "type")]
     pub value_type: ValueType,
 }
 
