@@ -3,7 +3,6 @@
 //! The keys of one run are held in memory, at most [`MERGE_KEYS_MAX`]; everything else streams.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
@@ -14,9 +13,9 @@ use lockgate_model::{ColumnName, RowId};
 use super::commit_log::DataFile;
 use super::error::ParquetError;
 use super::table::LiveReader;
-use super::writer::{FileWriter, Format};
-use crate::TableSpec;
+use super::writer::FileWriter;
 use crate::arrow_type::arrow_type;
+use crate::{SinkColumn, TableSpec};
 
 /// The most keys of one run's merge.
 pub(super) const MERGE_KEYS_MAX: usize = 20_000_000;
@@ -24,32 +23,33 @@ pub(super) const MERGE_KEYS_MAX: usize = 20_000_000;
 /// The keys that a run wrote, each with the last row that has it.
 pub(super) struct KeyIndex {
     converter: RowConverter,
-    key: Vec<(ColumnName, usize)>,
+    key: Vec<SinkColumn>,
     last: HashMap<Box<[u8]>, i64>,
     added: u64,
 }
 
 impl KeyIndex {
     pub(super) fn new(spec: &TableSpec) -> Result<Self, ParquetError> {
-        let place = |name: &ColumnName| spec.columns().iter().position(|column| column.name == *name);
-        let key: Vec<_> = spec.key().iter().filter_map(|name| Some((name.clone(), place(name)?))).collect();
-        let fields = key
-            .iter()
-            .filter_map(|(_, place)| spec.columns().get(*place))
-            .map(|column| SortField::new(arrow_type(column.value_type)))
-            .collect();
+        let column = |name: &ColumnName| spec.columns().iter().find(|column| column.name == *name).cloned();
+        let key: Vec<SinkColumn> = spec.key().iter().filter_map(column).collect();
+        let fields = key.iter().map(|column| SortField::new(arrow_type(column.value_type))).collect();
         let converter = RowConverter::new(fields).map_err(writer)?;
         Ok(Self { converter, key, last: HashMap::new(), added: 0 })
+    }
+
+    /// The columns of the key.
+    pub(super) fn columns(&self) -> &[SinkColumn] {
+        &self.key
     }
 
     /// Takes the keys of rows that are written; each must have one.
     pub(super) fn add(&mut self, batch: &RecordBatch, row_ids: &[RowId]) -> Result<(), ParquetError> {
         let columns = self.columns_of(batch);
-        for ((column, _), array) in self.key.iter().zip(&columns) {
+        for (column, array) in self.key.iter().zip(&columns) {
             if let Some(row) = (0..array.len()).find(|row| array.is_null(*row))
                 && let Some(row_id) = row_ids.get(row)
             {
-                return Err(ParquetError::NullKey { column: column.clone(), row_id: *row_id });
+                return Err(ParquetError::NullKey { column: column.name.clone(), row_id: *row_id });
             }
         }
         let rows = self.converter.convert_columns(&columns).map_err(writer)?;
@@ -83,31 +83,34 @@ impl KeyIndex {
     }
 
     fn columns_of(&self, batch: &RecordBatch) -> Vec<ArrayRef> {
-        self.key.iter().filter_map(|(_, place)| batch.columns().get(*place).cloned()).collect()
+        self.key.iter().filter_map(|column| batch.column_by_name(column.name.as_str()).cloned()).collect()
     }
 }
 
-/// Writes the rows of a file that are kept into a new one. `None`, and no new file, where all are.
+/// Whether a file, of which the key and the row id are read, has a row that is not kept.
+pub(super) fn loses_rows(
+    mut reader: LiveReader,
+    keep: impl Fn(&RecordBatch) -> Result<BooleanArray, ParquetError>,
+) -> Result<bool, ParquetError> {
+    while let Some(batch) = reader.next()? {
+        if keep(&batch)?.true_count() < batch.num_rows() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Writes the rows of a file that are kept into a new one.
 pub(super) fn rewrite(
     mut reader: LiveReader,
-    staged: &Path,
-    name: &str,
-    format: &Format,
+    mut writer: FileWriter,
     keep: impl Fn(&RecordBatch) -> Result<BooleanArray, ParquetError>,
-) -> Result<Option<DataFile>, ParquetError> {
-    let mut writer = FileWriter::create(staged, name, format)?;
-    let mut dropped = 0;
+) -> Result<DataFile, ParquetError> {
     while let Some(batch) = reader.next()? {
         let kept = keep(&batch)?;
-        dropped += kept.len() - kept.true_count();
         writer.write(&filter_record_batch(&batch, &kept).map_err(self::writer)?)?;
     }
-    let written = writer.finish()?;
-    if dropped == 0 {
-        std::fs::remove_file(staged).map_err(super::commit_log::file_error(staged, "removed"))?;
-        return Ok(None);
-    }
-    Ok(Some(DataFile { name: name.to_owned(), bytes: written.bytes, sha256: written.sha256, rows: written.rows }))
+    writer.finish()
 }
 
 fn writer(error: arrow::error::ArrowError) -> ParquetError {

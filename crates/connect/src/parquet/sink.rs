@@ -11,7 +11,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array};
 use arrow::record_batch::RecordBatch;
 use lockgate_model::{ColumnName, DatasetName, InputOrdinal, RowId, RunId};
 
@@ -19,7 +19,7 @@ use super::commit_log::{CommitLog, DataFile, LoggedCommit, file_error, sync_fold
 use super::encryption::ParquetEncryption;
 use super::error::ParquetError;
 use super::keys::FileKeys;
-use super::merge::{KeyIndex, rewrite};
+use super::merge::{KeyIndex, loses_rows, rewrite};
 use super::table::{open_live, with_row_id};
 use super::writer::{FILE_ROWS_MAX, FileWriter, Format, schema_of_file};
 use crate::{CommittedRun, CsvColumn, SinkColumn, TableSpec, WriteMode};
@@ -148,7 +148,7 @@ pub struct ParquetTransaction<'a> {
     read_columns: Vec<CsvColumn>,
     format: Format,
     keys: Arc<FileKeys>,
-    open: Option<(String, FileWriter)>,
+    open: Option<FileWriter>,
     adds: Vec<DataFile>,
     rows: u64,
     index: Option<KeyIndex>,
@@ -173,9 +173,9 @@ impl ParquetTransaction<'_> {
             Some(open) => open,
             None => self.next_file()?,
         };
-        open.1.write(&batch)?;
+        open.write(&batch)?;
         self.rows += batch.num_rows() as u64;
-        let full = open.1.rows() >= FILE_ROWS_MAX;
+        let full = open.rows() >= FILE_ROWS_MAX;
         self.open = Some(open);
         if full { self.close() } else { Ok(()) }
     }
@@ -207,16 +207,22 @@ impl ParquetTransaction<'_> {
         Ok(outcome)
     }
 
-    fn next_file(&self) -> Result<(String, FileWriter), ParquetError> {
-        let name = format!("{:08}-{}-{:04}.parquet", self.ordinal.get(), self.run, self.adds.len());
-        let writer = FileWriter::create(&self.staging.join(&name), &name, &self.format)?;
-        Ok((name, writer))
+    fn next_file(&self) -> Result<FileWriter, ParquetError> {
+        self.create(&self.file_name("", self.adds.len()))
+    }
+
+    /// The name of a file of this commit.
+    fn file_name(&self, mark: &str, number: usize) -> String {
+        format!("{:08}-{}-{mark}{number:04}.parquet", self.ordinal.get(), self.run)
+    }
+
+    fn create(&self, name: &str) -> Result<FileWriter, ParquetError> {
+        FileWriter::create(&self.staging.join(name), name, &self.format)
     }
 
     fn close(&mut self) -> Result<(), ParquetError> {
-        if let Some((name, writer)) = self.open.take() {
-            let written = writer.finish()?;
-            self.adds.push(DataFile { name, bytes: written.bytes, sha256: written.sha256, rows: written.rows });
+        if let Some(writer) = self.open.take() {
+            self.adds.push(writer.finish()?);
         }
         Ok(())
     }
@@ -228,42 +234,51 @@ impl ParquetTransaction<'_> {
         if index.has_duplicates() {
             let own = std::mem::take(&mut self.adds);
             let numbered = own.len();
+            let belongs_to = self.format.encryption.as_ref().map(|encryption| encryption.belongs_to.clone());
+            let keep = |batch: &RecordBatch| index.newest_of_run(batch);
             for file in own {
                 let path = self.staging.join(&file.name);
-                let reader = open_live(
-                    &path,
-                    &file,
-                    self.format.encryption.as_ref().map(|e| e.belongs_to.as_str()),
-                    &self.read_columns,
-                    &self.keys,
-                )?;
-                let name = format!("{:08}-{}-{:04}.parquet", self.ordinal.get(), self.run, numbered + self.adds.len());
-                let staged = self.staging.join(&name);
-                let keep = |batch: &RecordBatch| index.newest_of_run(batch);
-                if let Some(rewritten) = rewrite(reader, &staged, &name, &self.format, keep)? {
-                    self.adds.push(rewritten);
-                    fs::remove_file(&path).map_err(file_error(&path, "removed"))?;
-                } else {
-                    self.adds.push(file);
+                let name = self.file_name("", numbered + self.adds.len());
+                match self.without_replaced(&index, (&path, &file, belongs_to.as_deref()), &name, keep)? {
+                    None => self.adds.push(file),
+                    Some(rewritten) => {
+                        self.adds.push(rewritten);
+                        fs::remove_file(&path).map_err(file_error(&path, "removed"))?;
+                    }
                 }
             }
         }
         let mut removes = Vec::new();
+        let keep = |batch: &RecordBatch| index.untouched(batch);
         for (file, belongs_to) in self.sink.log.live() {
             let path = self.sink.log.folder.join(&file.name);
-            let reader = open_live(&path, &file, belongs_to.as_deref(), &self.read_columns, &self.keys)?;
-            let name = format!("{:08}-{}-m{:04}.parquet", self.ordinal.get(), self.run, removes.len());
-            let staged = self.staging.join(&name);
-            let keep = |batch: &RecordBatch| index.untouched(batch);
-            if let Some(rewritten) = rewrite(reader, &staged, &name, &self.format, keep)? {
+            let name = self.file_name("m", removes.len());
+            let live = (path.as_path(), &file, belongs_to.as_deref());
+            if let Some(rewritten) = self.without_replaced(&index, live, &name, keep)? {
                 removes.push(file.name);
                 if rewritten.rows > 0 {
                     self.adds.push(rewritten);
                 } else {
+                    let staged = self.staging.join(&name);
                     fs::remove_file(&staged).map_err(file_error(&staged, "removed"))?;
                 }
             }
         }
         Ok(removes)
+    }
+
+    /// Writes a file anew without the rows that are not kept. `None` where all are, which its key columns tell.
+    fn without_replaced(
+        &self,
+        index: &KeyIndex,
+        (path, file, belongs_to): (&Path, &DataFile, Option<&str>),
+        name: &str,
+        keep: impl Fn(&RecordBatch) -> Result<BooleanArray, ParquetError>,
+    ) -> Result<Option<DataFile>, ParquetError> {
+        let open = |columns: &[CsvColumn]| open_live(path, file, belongs_to, columns, &self.keys);
+        if !loses_rows(open(&with_row_id(index.columns())?)?, &keep)? {
+            return Ok(None);
+        }
+        rewrite(open(&self.read_columns)?, self.create(name)?, &keep).map(Some)
     }
 }

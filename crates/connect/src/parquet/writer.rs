@@ -9,12 +9,13 @@ use std::sync::Arc;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use lockgate_crypto::Sha256Hasher;
-use lockgate_model::{ColumnName, Sha256Digest};
+use lockgate_model::ColumnName;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
+use super::commit_log::DataFile;
 use super::encryption::ParquetEncryption;
 use super::error::ParquetError;
 use crate::CsvColumn;
@@ -43,16 +44,10 @@ pub(super) fn schema_of_file(columns: &[CsvColumn]) -> SchemaRef {
     Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
-/// What became of a file.
-pub(super) struct WrittenFile {
-    pub(super) bytes: u64,
-    pub(super) sha256: Sha256Digest,
-    pub(super) rows: u64,
-}
-
 /// Writes one file.
 pub(super) struct FileWriter {
     writer: ArrowWriter<Digesting<BufWriter<File>>>,
+    name: String,
     path: String,
     rows: u64,
 }
@@ -82,7 +77,7 @@ impl FileWriter {
             Digesting { inner: BufWriter::with_capacity(256 * 1024, file), hasher: Sha256Hasher::new(), bytes: 0 };
         let writer = ArrowWriter::try_new(sink, format.schema.clone(), Some(properties.build()))
             .map_err(|error| refused(&shown, error))?;
-        Ok(Self { writer, path: shown, rows: 0 })
+        Ok(Self { writer, name: name.to_owned(), path: shown, rows: 0 })
     }
 
     pub(super) fn rows(&self) -> u64 {
@@ -100,13 +95,13 @@ impl FileWriter {
     }
 
     /// Ends the file; it is durable when this returns.
-    pub(super) fn finish(self) -> Result<WrittenFile, ParquetError> {
-        let Self { writer, path, rows } = self;
+    pub(super) fn finish(self) -> Result<DataFile, ParquetError> {
+        let Self { writer, name, path, rows } = self;
         let digesting = writer.into_inner().map_err(|error| refused(&path, error))?;
         let failed = |source| ParquetError::File { path: path.clone(), verb: "written", source };
         let file = digesting.inner.into_inner().map_err(|error| failed(error.into_error()))?;
         file.sync_all().map_err(failed)?;
-        Ok(WrittenFile { bytes: digesting.bytes, sha256: digesting.hasher.finish(), rows })
+        Ok(DataFile { name, bytes: digesting.bytes, sha256: digesting.hasher.finish(), rows })
     }
 }
 

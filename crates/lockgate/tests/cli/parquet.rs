@@ -149,6 +149,20 @@ fn every_mode_leaves_exactly_the_right_rows() {
 }
 
 #[test]
+fn a_merge_leaves_files_alone_of_which_it_replaces_nothing() {
+    let site = lake();
+    site.run();
+    let first = site.parquet_files();
+    site.write("landing/customers/2026-11-01/b.csv", "id,name,email,card,born,city\n4,y,y@y.org,,,Ulm\n");
+    site.run();
+    assert_eq!(site.parquet_files()[..1], first, "no row of the first file was replaced");
+    site.write("landing/customers/2026-11-01/c.csv", "id,name,email,card,born,city\n1,y,y@y.org,,,Bonn\n");
+    site.run();
+    assert!(!first[0].exists() && site.parquet_files().len() == 3, "its rows but one were written anew");
+    assert_eq!((site.cities()[&1].as_str(), site.cities()[&2].as_str()), ("Bonn", "New\nYork"));
+}
+
+#[test]
 fn several_pipelines_run_in_the_order_in_which_they_feed_one_another() {
     let site = lake();
     site.write(
