@@ -18,16 +18,16 @@ use std::io::Read;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use lockgate_model::{ColumnName, ValueType};
+use lockgate_model::{ColumnName, ValueFormat, ValueType};
 
 use crate::arrow_type::schema_of;
 use crate::column_builder::ColumnBuilder;
-use crate::value_format::ValueFormat;
+use crate::value_format::to_usual;
 use header::Header;
 use records::{Record, Records};
 
 pub use error::{BreakReason, CsvError, CsvOptionsError, HeaderError, MissingColumn};
-pub use limits::{COLUMNS_MAX, CsvLimits, CsvOptions, FIELD_BYTES_MAX, NULL_TOKENS_MAX, RECORD_BYTES_MAX};
+pub use limits::{COLUMNS_MAX, CsvLimits, CsvOptions, FIELD_BYTES_MAX, RECORD_BYTES_MAX};
 
 mod error;
 mod header;
@@ -212,7 +212,7 @@ fn append(
         let value = match &column.format {
             Some(format) if !options.is_null(value) => {
                 let type_reason = || BreakReason::Type { column: column.name.clone(), value_type: column.value_type };
-                usual = format.to_usual(value).ok_or_else(type_reason)?;
+                usual = to_usual(format, value).ok_or_else(type_reason)?;
                 usual.as_str()
             }
             Some(_) | None => value,

@@ -5,40 +5,11 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use encoding_rs::{DecoderResult, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use flate2::bufread::MultiGzDecoder;
+use lockgate_model::{Compression, TextEncoding};
 
 /// How much memory a zstd file may demand for its window, as a power of two.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 const BUFFER_BYTES: usize = 64 * 1024;
-
-/// How a file is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// As its first bytes say.
-    Auto,
-    /// Not.
-    None,
-    /// RFC 1952, one member or several.
-    Gzip,
-    /// RFC 8878, one frame or several.
-    Zstd,
-}
-
-/// How a file's text is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// UTF-8; records that are not are set aside.
-    Utf8,
-    /// UTF-16, its order by the byte order mark, little-endian without one.
-    Utf16,
-    /// UTF-16, little-endian.
-    Utf16Le,
-    /// UTF-16, big-endian.
-    Utf16Be,
-    /// ISO 8859-1: each byte is the code point.
-    Latin1,
-    /// Windows-1252.
-    Windows1252,
-}
 
 /// Reads a file as UTF-8.
 ///
@@ -47,7 +18,7 @@ pub enum Encoding {
 pub fn decode<'a, R: Read + 'a>(
     source: R,
     compression: Compression,
-    encoding: Encoding,
+    encoding: TextEncoding,
 ) -> io::Result<Box<dyn Read + 'a>> {
     let mut buffered = BufReader::with_capacity(BUFFER_BYTES, source);
     let compression = match compression {
@@ -73,12 +44,12 @@ pub fn decode<'a, R: Read + 'a>(
             as Box<dyn Read + 'a>
     };
     Ok(match encoding {
-        Encoding::Utf8 => plain,
-        Encoding::Utf16 => transcoded(UTF_16LE, true, plain),
-        Encoding::Utf16Le => transcoded(UTF_16LE, false, plain),
-        Encoding::Utf16Be => transcoded(UTF_16BE, false, plain),
-        Encoding::Latin1 => Box::new(Latin1 { source: plain, text: Vec::new(), at: 0 }),
-        Encoding::Windows1252 => transcoded(WINDOWS_1252, false, plain),
+        TextEncoding::Utf8 => plain,
+        TextEncoding::Utf16 => transcoded(UTF_16LE, true, plain),
+        TextEncoding::Utf16Le => transcoded(UTF_16LE, false, plain),
+        TextEncoding::Utf16Be => transcoded(UTF_16BE, false, plain),
+        TextEncoding::Latin1 => Box::new(Latin1 { source: plain, text: Vec::new(), at: 0 }),
+        TextEncoding::Windows1252 => transcoded(WINDOWS_1252, false, plain),
     })
 }
 
@@ -161,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    fn read(bytes: &[u8], compression: Compression, encoding: Encoding) -> io::Result<String> {
+    fn read(bytes: &[u8], compression: Compression, encoding: TextEncoding) -> io::Result<String> {
         let mut text = String::new();
         decode(bytes, compression, encoding)?.read_to_string(&mut text)?;
         Ok(text)
@@ -181,15 +152,15 @@ mod tests {
         let frames =
             [zstd::encode_all(text.as_bytes(), 1).unwrap(), zstd::encode_all(&b"more"[..], 1).unwrap()].concat();
         for archive in [members, frames] {
-            assert_eq!(read(&archive, Compression::Auto, Encoding::Utf8).unwrap(), format!("{text}more"));
+            assert_eq!(read(&archive, Compression::Auto, TextEncoding::Utf8).unwrap(), format!("{text}more"));
         }
-        assert!(read(&zipped[..zipped.len() - 4], Compression::Auto, Encoding::Utf8).is_err());
-        assert!(read(&[&zipped[..], b"trailing"].concat(), Compression::Gzip, Encoding::Utf8).is_err());
-        assert!(read(text.as_bytes(), Compression::Gzip, Encoding::Utf8).is_err());
+        assert!(read(&zipped[..zipped.len() - 4], Compression::Auto, TextEncoding::Utf8).is_err());
+        assert!(read(&[&zipped[..], b"trailing"].concat(), Compression::Gzip, TextEncoding::Utf8).is_err());
+        assert!(read(text.as_bytes(), Compression::Gzip, TextEncoding::Utf8).is_err());
         let mut altered = zipped;
         let last = altered.len() - 6;
         altered[last] ^= 1;
-        assert!(read(&altered, Compression::Gzip, Encoding::Utf8).is_err());
+        assert!(read(&altered, Compression::Gzip, TextEncoding::Utf8).is_err());
     }
 
     #[test]
@@ -200,18 +171,18 @@ mod tests {
         let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
         let marked = [&b"\xfe\xff"[..], &big].concat();
         for (bytes, encoding) in [
-            (&little, Encoding::Utf16Le),
-            (&big, Encoding::Utf16Be),
-            (&marked, Encoding::Utf16),
-            (&little, Encoding::Utf16),
+            (&little, TextEncoding::Utf16Le),
+            (&big, TextEncoding::Utf16Be),
+            (&marked, TextEncoding::Utf16),
+            (&little, TextEncoding::Utf16),
         ] {
             assert_eq!(read(bytes, Compression::None, encoding).unwrap(), text, "{encoding:?}");
         }
-        assert_eq!(read(b"J\xfcrgen \x80", Compression::None, Encoding::Windows1252).unwrap(), "Jürgen €");
-        assert_eq!(read(b"J\xfcrgen", Compression::None, Encoding::Latin1).unwrap(), "Jürgen");
+        assert_eq!(read(b"J\xfcrgen \x80", Compression::None, TextEncoding::Windows1252).unwrap(), "Jürgen €");
+        assert_eq!(read(b"J\xfcrgen", Compression::None, TextEncoding::Latin1).unwrap(), "Jürgen");
         let lone = [&little[..4], &[0x00, 0xd8], &little[4..]].concat();
         for wrong in [&lone[..], &little[..5]] {
-            let error = read(wrong, Compression::None, Encoding::Utf16Le).unwrap_err();
+            let error = read(wrong, Compression::None, TextEncoding::Utf16Le).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         }
     }

@@ -28,9 +28,9 @@ pub use arrow_type::arrow_type;
 pub use column_builder::constant_column;
 pub use csv::{
     BreakReason, BrokenRecord, COLUMNS_MAX, CsvBatch, CsvColumn, CsvError, CsvLimits, CsvOptions, CsvOptionsError,
-    CsvReader, FIELD_BYTES_MAX, HeaderError, MissingColumn, NULL_TOKENS_MAX, RECORD_BYTES_MAX, RecordPosition,
+    CsvReader, FIELD_BYTES_MAX, HeaderError, MissingColumn, RECORD_BYTES_MAX, RecordPosition,
 };
-pub use decode::{Compression, Encoding, decode};
+pub use decode::decode;
 pub use fault::Fault;
 pub use local_store::{LISTED_FILES_MAX, LocalStore, SourceError, StoredFile, VerifiedRead};
 pub use parquet::{
@@ -43,4 +43,3 @@ pub use sqlite::{
     SCAN_BATCH_BYTES_MAX, SELECTED_ROWS_MAX, SINK_COLUMNS_MAX, Scan, ScannedBatch, SinkColumn, SinkError, SpecError,
     SqliteSink, SqliteTable, SqliteTransaction, TableDifference, TableSpec, WriteMode,
 };
-pub use value_format::{FORMAT_BYTES_MAX, ValueFormat};

@@ -2,50 +2,23 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime;
+use lockgate_model::ValueFormat;
 
-/// The longest format, in bytes.
-pub const FORMAT_BYTES_MAX: usize = 64;
-
-/// How a column's values are written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ValueFormat {
-    /// Dates, as `strptime` reads them.
-    Date(String),
-    /// Points in time, as `strptime` reads them; without an offset in UTC.
-    Timestamp(String),
-    /// Numbers with this sign before the decimals, and perhaps one between thousands.
-    Number {
-        /// Before the decimals.
-        decimal: char,
-        /// Between thousands.
-        group: Option<char>,
-    },
-    /// Booleans by these two words, whatever their case.
-    Boolean {
-        /// For true.
-        yes: String,
-        /// For false.
-        no: String,
-    },
-}
-
-impl ValueFormat {
-    /// The value as it is usually written; `None` where it is not of this format.
-    pub fn to_usual(&self, text: &str) -> Option<String> {
-        match self {
-            Self::Date(format) => Date::strptime(format, text).ok().map(|date| date.to_string()),
-            Self::Timestamp(format) => {
-                let parsed = strtime::parse(format, text).ok()?;
-                match parsed.to_timestamp() {
-                    Ok(timestamp) => Some(timestamp.to_string()),
-                    Err(_) => parsed.to_datetime().ok().map(|local: DateTime| format!("{local}Z")),
-                }
+/// The value as it is usually written; `None` where it is not of the format.
+pub(crate) fn to_usual(format: &ValueFormat, text: &str) -> Option<String> {
+    match format {
+        ValueFormat::Date(format) => Date::strptime(format, text).ok().map(|date| date.to_string()),
+        ValueFormat::Timestamp(format) => {
+            let parsed = strtime::parse(format, text).ok()?;
+            match parsed.to_timestamp() {
+                Ok(timestamp) => Some(timestamp.to_string()),
+                Err(_) => parsed.to_datetime().ok().map(|local: DateTime| format!("{local}Z")),
             }
-            Self::Number { decimal, group } => number(text, *decimal, *group),
-            Self::Boolean { yes, no } => {
-                let is = |word: &str| text.to_lowercase() == word.to_lowercase();
-                if is(yes) { Some("true".to_owned()) } else { is(no).then(|| "false".to_owned()) }
-            }
+        }
+        ValueFormat::Number { decimal, group } => number(text, *decimal, *group),
+        ValueFormat::Boolean { yes, no } => {
+            let is = |word: &str| text.to_lowercase() == word.to_lowercase();
+            if is(yes) { Some("true".to_owned()) } else { is(no).then(|| "false".to_owned()) }
         }
     }
 }
@@ -109,7 +82,7 @@ mod tests {
             (&word, "N", Some("false")),
             (&word, "yes", None),
         ] {
-            assert_eq!(format.to_usual(text).as_deref(), expected, "{text}");
+            assert_eq!(to_usual(format, text).as_deref(), expected, "{text}");
         }
     }
 }

@@ -11,6 +11,7 @@
 
 mod digest;
 mod failure;
+mod file_format;
 mod level;
 mod name;
 mod protection;
@@ -20,6 +21,7 @@ mod value_type;
 
 pub use digest::Sha256Digest;
 pub use failure::{Failure, FailureKind};
+pub use file_format::{Compression, NULL_TOKENS_MAX, TextEncoding, VALUE_FORMAT_BYTES_MAX, ValueFormat};
 pub use level::{LEVELS_MAX, Lattice, LatticeError, Level, LevelRules, TransportSecurity};
 pub use name::{
     ColumnName, DatasetName, DomainName, NAME_BYTES_MAX, NameError, PipelineName, PrincipalName, ProjectName,

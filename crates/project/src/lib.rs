@@ -41,9 +41,9 @@ pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Label, Severity};
 pub use load::{CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_FILES_MAX, Rejected, find_root};
 pub use params::{PARAM_VALUE_BYTES_MAX, bind_params};
 pub use project::{
-    At, Bind, COLUMNS_PER_DATASET_MAX, Column, ColumnFormat, CsvDialect, Dataset, DatasetFormat, FileCompression,
-    KeyServices, LedgerConfig, LocalKeys, Output, PATH_BYTES_MAX, Param, ParamType, ParquetOptions, PathTemplate,
-    Pipeline, Project, ProtectRule, RuleMatch, SecretRef, Store, StoreLocation, TextEncoding, WriteMode,
+    At, Bind, COLUMNS_PER_DATASET_MAX, Column, CsvDialect, Dataset, DatasetFormat, KeyServices, LedgerConfig,
+    LocalKeys, Output, PATH_BYTES_MAX, Param, ParamType, ParquetOptions, PathTemplate, Pipeline, Project, ProtectRule,
+    RuleMatch, SecretRef, Store, StoreLocation, WriteMode,
 };
 pub use render::{Colour, render};
 pub use sarif::to_sarif;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lockgate_model::{
-    ColumnName, DatasetName, Lattice, Level, PipelineName, PrincipalName, ProjectName, Protection, StoreName, TagName,
-    ValueType,
+    ColumnName, Compression, DatasetName, Lattice, Level, PipelineName, PrincipalName, ProjectName, Protection,
+    StoreName, TagName, TextEncoding, ValueFormat, ValueType,
 };
 
 use crate::yaml::Positions;
@@ -224,58 +224,7 @@ pub struct CsvDialect {
     /// How text is encoded.
     pub encoding: TextEncoding,
     /// How the files are compressed.
-    pub compression: FileCompression,
-}
-
-/// How text is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextEncoding {
-    /// UTF-8.
-    Utf8,
-    /// UTF-16 with a byte order mark.
-    Utf16,
-    /// UTF-16, little-endian.
-    Utf16Le,
-    /// UTF-16, big-endian.
-    Utf16Be,
-    /// ISO 8859-1.
-    Latin1,
-    /// Windows-1252.
-    Windows1252,
-}
-
-/// How files are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileCompression {
-    /// As the first bytes of each file say.
-    Auto,
-    /// Not.
-    None,
-    /// gzip.
-    Gzip,
-    /// Zstandard.
-    Zstd,
-}
-
-/// How a column's values are written in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ColumnFormat {
-    /// A date or a point in time, as `strptime` reads it.
-    Time(String),
-    /// A number with these signs.
-    Number {
-        /// Before the decimals.
-        decimal: char,
-        /// Between thousands.
-        group: Option<char>,
-    },
-    /// One of two words.
-    Boolean {
-        /// For true.
-        yes: String,
-        /// For false.
-        no: String,
-    },
+    pub compression: Compression,
 }
 
 /// How Parquet files that others encrypted are opened.
@@ -313,7 +262,7 @@ pub struct Column {
     /// Whether values may be absent.
     pub nullable: bool,
     /// How its values are written, where that is not the usual way.
-    pub format: Option<ColumnFormat>,
+    pub format: Option<ValueFormat>,
 }
 
 /// A path with parameters in braces, such as `customers/{date}/*.csv`: relative, and never out of its store.

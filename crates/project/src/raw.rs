@@ -2,7 +2,9 @@
 //!
 //! The JSON Schemas that editors use are made from these same types, so the two cannot disagree on a key.
 
-use lockgate_model::{ColumnName, DatasetName, PipelineName, PrincipalName, ProjectName, TransportSecurity};
+use lockgate_model::{
+    ColumnName, Compression, DatasetName, PipelineName, PrincipalName, ProjectName, TextEncoding, TransportSecurity,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -152,25 +154,11 @@ pub(crate) struct DatasetPlace {
     /// How the files are written.
     pub(crate) format: Checked<FormatChoice>,
     /// How the files are compressed. Without it: `auto`, as their first bytes say.
-    pub(crate) compression: Option<Checked<CompressionChoice>>,
+    pub(crate) compression: Option<Checked<Compression>>,
     /// For `format: csv`: the dialect, where it is not the usual one.
     pub(crate) csv: Option<Checked<CsvEntry>>,
     /// For `format: parquet`: how files that others encrypted are opened.
     pub(crate) parquet: Option<Checked<ParquetEntry>>,
-}
-
-/// How files are compressed.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum CompressionChoice {
-    /// As the first bytes of each file say.
-    Auto,
-    /// Not.
-    None,
-    /// gzip (RFC 1952).
-    Gzip,
-    /// Zstandard (RFC 8878).
-    Zstd,
 }
 
 /// How CSV files are written, where it is not the usual way (RFC 4180 in UTF-8 with a header).
@@ -189,32 +177,9 @@ pub(crate) struct CsvEntry {
     #[schemars(with = "Option<String>")]
     pub(crate) escape: Option<Checked<String>>,
     /// How text is encoded. Without it: `utf-8`.
-    pub(crate) encoding: Option<Checked<EncodingChoice>>,
+    pub(crate) encoding: Option<Checked<TextEncoding>>,
     /// The texts that stand for null. Without it: the empty one.
     pub(crate) null_tokens: Option<Checked<Vec<Checked<String>>>>,
-}
-
-/// How text is encoded.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-pub(crate) enum EncodingChoice {
-    /// UTF-8.
-    #[serde(rename = "utf-8")]
-    Utf8,
-    /// UTF-16 with a byte order mark.
-    #[serde(rename = "utf-16")]
-    Utf16,
-    /// UTF-16, little-endian.
-    #[serde(rename = "utf-16le")]
-    Utf16Le,
-    /// UTF-16, big-endian.
-    #[serde(rename = "utf-16be")]
-    Utf16Be,
-    /// ISO 8859-1.
-    #[serde(rename = "latin-1")]
-    Latin1,
-    /// Windows-1252.
-    #[serde(rename = "windows-1252")]
-    Windows1252,
 }
 
 /// How Parquet files that others encrypted are opened. Files of this project need none of it.

@@ -3,17 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lockgate_connect::{
-    CommittedRun, Compression, CsvOptions, Encoding, FileKeys, LocalStore, PathTemplate, StoredFile, ValueFormat,
-};
+use lockgate_connect::{CommittedRun, CsvOptions, FileKeys, LocalStore, PathTemplate, StoredFile};
 use lockgate_crypto::sha256;
 use lockgate_evidence::{Input, Manifest};
-use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, InputOrdinal, ValueType};
-use lockgate_plan::{Governed, Plan};
-use lockgate_project::{
-    Column, ColumnFormat, CsvDialect, Dataset, DatasetFormat, FileCompression, ParquetOptions, Project, StoreLocation,
-    TextEncoding, WriteMode,
+use lockgate_model::{
+    ColumnName, Compression, DatasetName, Failure, FailureKind, InputOrdinal, TextEncoding, ValueFormat,
 };
+use lockgate_plan::{Governed, Plan};
+use lockgate_project::{Column, CsvDialect, Dataset, DatasetFormat, ParquetOptions, Project, StoreLocation, WriteMode};
 
 use crate::commit_record::CommitRecord;
 use crate::failures;
@@ -53,7 +50,7 @@ pub(crate) enum FileFormat {
 pub(crate) struct CsvFiles {
     pub(crate) options: CsvOptions,
     pub(crate) compression: Compression,
-    pub(crate) encoding: Encoding,
+    pub(crate) encoding: TextEncoding,
     pub(crate) formats: BTreeMap<ColumnName, ValueFormat>,
 }
 
@@ -129,44 +126,18 @@ fn list_files(
 /// A dataset's dialect as the reader takes it.
 fn csv_files(dataset: &Dataset, dialect: &CsvDialect) -> Result<CsvFiles, String> {
     let null = dialect.null.clone().unwrap_or_else(|| vec![String::new()]);
-    // Without quotes any quote will do that is not the delimiter.
-    let any_quote = if dialect.delimiter == b'"' { b'\'' } else { b'"' };
-    let mut options = CsvOptions::new(dialect.delimiter, dialect.quote.unwrap_or(any_quote), null)
-        .map_err(|error| error.to_string())?;
-    if dialect.quote.is_none() {
-        options = options.without_quotes();
-    }
+    let mut options = CsvOptions::new(dialect.delimiter, dialect.quote, null).map_err(|error| error.to_string())?;
     if !dialect.header {
         options = options.without_header();
     }
     if let Some(escape) = dialect.escape {
         options = options.with_escape(escape).map_err(|error| error.to_string())?;
     }
-    let format = |column: &Column| {
-        let format = match (column.format.as_ref()?, column.value_type) {
-            (ColumnFormat::Time(format), ValueType::Date) => ValueFormat::Date(format.clone()),
-            (ColumnFormat::Time(format), _) => ValueFormat::Timestamp(format.clone()),
-            (ColumnFormat::Number { decimal, group }, _) => ValueFormat::Number { decimal: *decimal, group: *group },
-            (ColumnFormat::Boolean { yes, no }, _) => ValueFormat::Boolean { yes: yes.clone(), no: no.clone() },
-        };
-        Some((column.name.value.clone(), format))
-    };
+    let format = |column: &Column| Some((column.name.value.clone(), column.format.clone()?));
     Ok(CsvFiles {
         options,
-        compression: match dialect.compression {
-            FileCompression::Auto => Compression::Auto,
-            FileCompression::None => Compression::None,
-            FileCompression::Gzip => Compression::Gzip,
-            FileCompression::Zstd => Compression::Zstd,
-        },
-        encoding: match dialect.encoding {
-            TextEncoding::Utf8 => Encoding::Utf8,
-            TextEncoding::Utf16 => Encoding::Utf16,
-            TextEncoding::Utf16Le => Encoding::Utf16Le,
-            TextEncoding::Utf16Be => Encoding::Utf16Be,
-            TextEncoding::Latin1 => Encoding::Latin1,
-            TextEncoding::Windows1252 => Encoding::Windows1252,
-        },
+        compression: dialect.compression,
+        encoding: dialect.encoding,
         formats: dataset.columns.iter().filter_map(format).collect(),
     })
 }

@@ -2,9 +2,8 @@
 
 use std::io;
 
-use lockgate_model::{ColumnName, ValueType};
+use lockgate_model::{ColumnName, NULL_TOKENS_MAX, ValueType};
 
-use super::limits::NULL_TOKENS_MAX;
 use crate::Fault;
 
 /// Why reading a file can't begin or go on. The caller knows which file it is.

@@ -1,5 +1,7 @@
 //! How a CSV file is written, and how much of it is held at once.
 
+use lockgate_model::NULL_TOKENS_MAX;
+
 use super::error::CsvOptionsError;
 
 /// The longest field, in bytes of its value.
@@ -8,8 +10,6 @@ pub const FIELD_BYTES_MAX: usize = 1024 * 1024;
 pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The most columns of a file.
 pub const COLUMNS_MAX: usize = 4_096;
-/// The most texts that stand for null.
-pub const NULL_TOKENS_MAX: usize = 16;
 
 /// The delimiter, the quote, the escape, the texts that stand for null, and whether there is a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,33 +22,29 @@ pub struct CsvOptions {
 }
 
 impl CsvOptions {
-    /// Fails where a reader couldn't tell delimiter, quote, text and line ends apart.
-    pub fn new(delimiter: u8, quote: u8, null_tokens: Vec<String>) -> Result<Self, CsvOptionsError> {
+    /// A file with a header; without a quote no character quotes. Fails where a reader couldn't tell delimiter, quote, text
+    /// and line ends apart.
+    pub fn new(delimiter: u8, quote: impl Into<Option<u8>>, null_tokens: Vec<String>) -> Result<Self, CsvOptionsError> {
+        let quote = quote.into();
         let separates = |byte: u8| byte == b'\t' || byte == b' ' || byte.is_ascii_punctuation();
         if !separates(delimiter) {
             return Err(CsvOptionsError::Character("delimiter"));
         }
-        if !separates(quote) {
+        if quote.is_some_and(|quote| !separates(quote)) {
             return Err(CsvOptionsError::Character("quote"));
         }
-        if delimiter == quote {
+        if Some(delimiter) == quote {
             return Err(CsvOptionsError::Same);
         }
         if null_tokens.len() > NULL_TOKENS_MAX {
             return Err(CsvOptionsError::TooManyNullTokens(null_tokens.len()));
         }
-        Ok(Self { delimiter, quote: Some(quote), escape: None, null_tokens, header: true })
+        Ok(Self { delimiter, quote, escape: None, null_tokens, header: true })
     }
 
     /// A file whose first record is data: the declared columns stand in it in their order, and no others.
     pub fn without_header(mut self) -> Self {
         self.header = false;
-        self
-    }
-
-    /// A file in which no character quotes.
-    pub fn without_quotes(mut self) -> Self {
-        self.quote = None;
         self
     }
 

@@ -1,20 +1,15 @@
 //! How files and their values are written becomes a dialect that a reader can tell apart, or is refused.
 
-use lockgate_model::ValueType;
+use lockgate_model::{Compression, NULL_TOKENS_MAX, TextEncoding, VALUE_FORMAT_BYTES_MAX, ValueFormat, ValueType};
 
 use crate::load::Checker;
-use crate::raw::{CompressionChoice, CsvEntry, EncodingChoice};
+use crate::raw::CsvEntry;
 use crate::yaml::Checked;
-use crate::{Code, ColumnFormat, CsvDialect, FileCompression, TextEncoding};
-
-/// The most texts that stand for null.
-const NULL_TOKENS_MAX: usize = 16;
-/// The longest format of a column, in bytes.
-const FORMAT_BYTES_MAX: usize = 64;
+use crate::{Code, CsvDialect};
 
 pub(super) fn check_csv(
     entry: Option<Checked<CsvEntry>>,
-    compression: Option<Checked<CompressionChoice>>,
+    compression: Option<Checked<Compression>>,
     checker: &mut Checker<'_>,
 ) -> Option<CsvDialect> {
     let mut dialect = CsvDialect {
@@ -25,13 +20,8 @@ pub(super) fn check_csv(
         null: None,
         encoding: TextEncoding::Utf8,
         compression: match compression {
-            None => FileCompression::Auto,
-            Some(compression) => match compression.value? {
-                CompressionChoice::Auto => FileCompression::Auto,
-                CompressionChoice::None => FileCompression::None,
-                CompressionChoice::Gzip => FileCompression::Gzip,
-                CompressionChoice::Zstd => FileCompression::Zstd,
-            },
+            None => Compression::Auto,
+            Some(compression) => compression.value?,
         },
     };
     let Some(entry) = entry else { return Some(dialect) };
@@ -52,24 +42,15 @@ pub(super) fn check_csv(
     if let Some(escape) = &entry.escape {
         dialect.escape = Some(character(escape, "escape", false, checker)?);
     }
-    let same = [Some(dialect.delimiter), dialect.quote, dialect.escape];
-    let given: Vec<u8> = same.into_iter().flatten().collect();
-    if (1..given.len())
-        .any(|at| given.get(..at).is_some_and(|before| given.get(at).is_some_and(|c| before.contains(c))))
-    {
+    let delimiter = Some(dialect.delimiter);
+    let escapes_as_other = dialect.escape.is_some() && [delimiter, dialect.quote].contains(&dialect.escape);
+    if delimiter == dialect.quote || escapes_as_other {
         let message = "the delimiter, the quote and the escape must differ";
         checker.report(Code::InvalidValue, &range, message, Some("choose another character".to_owned()));
         return None;
     }
     if let Some(encoding) = &entry.encoding {
-        dialect.encoding = match encoding.value? {
-            EncodingChoice::Utf8 => TextEncoding::Utf8,
-            EncodingChoice::Utf16 => TextEncoding::Utf16,
-            EncodingChoice::Utf16Le => TextEncoding::Utf16Le,
-            EncodingChoice::Utf16Be => TextEncoding::Utf16Be,
-            EncodingChoice::Latin1 => TextEncoding::Latin1,
-            EncodingChoice::Windows1252 => TextEncoding::Windows1252,
-        };
+        dialect.encoding = encoding.value?;
     }
     if let Some(null) = entry.null_tokens {
         let tokens = null.value?;
@@ -102,15 +83,16 @@ pub(super) fn check_column(
     format: &Checked<String>,
     value_type: ValueType,
     checker: &mut Checker<'_>,
-) -> Option<ColumnFormat> {
+) -> Option<ValueFormat> {
     let text = format.value.as_ref()?;
     let read = match value_type {
-        _ if text.len() > FORMAT_BYTES_MAX => None,
-        ValueType::Date | ValueType::Timestamp => text.contains('%').then(|| ColumnFormat::Time(text.clone())),
+        _ if text.len() > VALUE_FORMAT_BYTES_MAX => None,
+        ValueType::Date => text.contains('%').then(|| ValueFormat::Date(text.clone())),
+        ValueType::Timestamp => text.contains('%').then(|| ValueFormat::Timestamp(text.clone())),
         ValueType::BigInt | ValueType::Integer | ValueType::Double | ValueType::Decimal { .. } => number(text),
         ValueType::Boolean => match text.split_once('/') {
             Some((yes, no)) if !yes.is_empty() && !no.is_empty() && yes != no => {
-                Some(ColumnFormat::Boolean { yes: yes.to_owned(), no: no.to_owned() })
+                Some(ValueFormat::Boolean { yes: yes.to_owned(), no: no.to_owned() })
             }
             Some(_) | None => None,
         },
@@ -133,7 +115,7 @@ pub(super) fn check_column(
 }
 
 /// The number 1234.56 as an example of how numbers are written.
-fn number(example: &str) -> Option<ColumnFormat> {
+fn number(example: &str) -> Option<ValueFormat> {
     let rest = example.strip_prefix('1')?;
     let (group, rest) = match rest.strip_prefix("234") {
         Some(rest) => (None, rest),
@@ -146,7 +128,7 @@ fn number(example: &str) -> Option<ColumnFormat> {
     let (Some(decimal), true) = (decimal.chars().next(), decimal.chars().count() == 1) else { return None };
     let is_mark = |mark: char| ".,' \u{a0}\u{202f}".contains(mark);
     (is_mark(decimal) && group.is_none_or(|group| is_mark(group) && group != decimal))
-        .then_some(ColumnFormat::Number { decimal, group })
+        .then_some(ValueFormat::Number { decimal, group })
 }
 
 #[cfg(test)]
@@ -161,7 +143,7 @@ mod tests {
             ("1,234.56", '.', Some(',')),
             ("1 234,56", ',', Some(' ')),
         ] {
-            assert_eq!(number(example), Some(ColumnFormat::Number { decimal, group }), "{example}");
+            assert_eq!(number(example), Some(ValueFormat::Number { decimal, group }), "{example}");
         }
         for wrong in ["", "1", "1234", "1.234.56", "12.34", "1x234,56", "1.234,567"] {
             assert_eq!(number(wrong), None, "{wrong}");
