@@ -145,14 +145,13 @@ impl<T: ArrowPrimitiveType> Staged<T> {
         self.builder.append_option(self.value);
     }
 }
-/// `rows` times the same value, `None` for null; absent where the text is no value of the type.
-pub fn constant_column(value_type: ValueType, text: Option<&str>, rows: usize) -> Option<ArrayRef> {
+
+/// One value as a column of one row, `None` for null; absent where the text is no value of the type.
+pub fn parse_value(value_type: ValueType, text: Option<&str>) -> Option<ArrayRef> {
     let mut builder = ColumnBuilder::new(value_type);
-    for _ in 0..rows {
-        if !builder.stage(text) {
-            return None;
-        }
-        builder.append(text.unwrap_or_default());
+    if !builder.stage(text) {
+        return None;
     }
+    builder.append(text.unwrap_or_default());
     Some(builder.finish())
 }

@@ -25,7 +25,7 @@ mod value_format;
 mod values;
 
 pub use arrow_type::arrow_type;
-pub use column_builder::constant_column;
+pub use column_builder::parse_value;
 pub use csv::{
     BreakReason, BrokenRecord, COLUMNS_MAX, CsvBatch, CsvColumn, CsvError, CsvLimits, CsvOptions, CsvOptionsError,
     CsvReader, FIELD_BYTES_MAX, HeaderError, MissingColumn, RECORD_BYTES_MAX, RecordPosition,

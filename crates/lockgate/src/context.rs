@@ -1,5 +1,6 @@
 //! What most commands begin with: the project, its plans, a runtime, the time.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,45 +45,37 @@ pub(crate) fn env(name: &str) -> Option<String> {
 
 /// Compiles the project and gives one pipeline with its plan. Other pipelines may have errors.
 pub(crate) fn pipeline<'p>(project: &'p Project, name: &str) -> Result<(&'p Pipeline, Governed<Plan>), Failure> {
-    let pipeline = project.pipelines.get(name).ok_or_else(|| {
+    let found = pipelines(project, &[name.to_owned()])?.pop();
+    found.ok_or_else(|| Failure::new(FailureKind::Bug, format!("pipeline `{name}` has no plan")))
+}
+
+/// Compiles the project and gives the named pipelines, each once and after those whose outputs it reads. Pipelines that
+/// are not named may have errors.
+pub(crate) fn pipelines<'p>(
+    project: &'p Project,
+    names: &[String],
+) -> Result<Vec<(&'p Pipeline, Governed<Plan>)>, Failure> {
+    let named: BTreeSet<&PipelineName> = names.iter().map(|name| known(project, name)).collect::<Result<_, _>>()?;
+    let Compiled { order, mut plans, diagnostics } = lockgate_plan::compile(project);
+    if named.iter().any(|name| !plans.contains_key(*name)) {
+        return Err(rejection(&diagnostics, &project.sources));
+    }
+    let warnings = diagnostics.into_iter().filter(|diagnostic| diagnostic.severity != Severity::Error);
+    tell(&warnings.collect(), &project.sources);
+    let selected = order.iter().filter(|name| named.contains(name));
+    Ok(selected.filter_map(|name| Some((project.pipelines.get(name)?, plans.remove(name)?))).collect())
+}
+
+/// The name of a pipeline of the project.
+fn known<'p>(project: &'p Project, name: &str) -> Result<&'p PipelineName, Failure> {
+    project.pipelines.get_key_value(name).map(|(name, _)| name).ok_or_else(|| {
         let known: Vec<_> = project.pipelines.keys().map(PipelineName::as_str).collect();
         let help = match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the project has {}", known.join(", ")),
         };
         Failure::new(FailureKind::Invalid, format!("there is no pipeline `{name}`")).with_help(help)
-    })?;
-    let Compiled { mut plans, diagnostics } = lockgate_plan::compile(project);
-    match plans.remove(name) {
-        Some(plan) => {
-            let warnings = diagnostics.into_iter().filter(|diagnostic| diagnostic.severity != Severity::Error);
-            tell(&warnings.collect(), &project.sources);
-            Ok((pipeline, plan))
-        }
-        None => Err(rejection(&diagnostics, &project.sources)),
-    }
-}
-
-/// Compiles the project and gives the named pipelines, each once and after those whose outputs it reads.
-pub(crate) fn pipelines<'p>(
-    project: &'p Project,
-    names: &[String],
-) -> Result<Vec<(&'p Pipeline, Governed<Plan>)>, Failure> {
-    let mut selected = Vec::new();
-    for name in names.iter().collect::<std::collections::BTreeSet<_>>() {
-        selected.push(pipeline(project, name)?);
-    }
-    let reads = selected
-        .iter()
-        .map(|(pipeline, plan)| {
-            let datasets = plan.reads().map(|table| table.dataset.clone()).collect();
-            (pipeline.name.value.clone(), datasets)
-        })
-        .collect();
-    let order = project.dependency_order(&reads).map_err(|cycles| rejection(&cycles, &project.sources))?;
-    let place = |(pipeline, _): &(&Pipeline, _)| order.iter().position(|name| *name == pipeline.name.value);
-    selected.sort_by_key(place);
-    Ok(selected)
+    })
 }
 
 /// Shows diagnostics on standard error.

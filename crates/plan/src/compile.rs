@@ -34,6 +34,8 @@ pub const ROW_ID_COLUMN: &str = "lockgate_rid";
 /// The pipelines of a project that compile, and what is wrong with the others.
 #[derive(Debug)]
 pub struct Compiled {
+    /// All pipelines, each after those whose outputs it reads; none where they feed one another in a circle.
+    pub order: Vec<PipelineName>,
     /// The plans of the pipelines without errors.
     pub plans: BTreeMap<PipelineName, Governed<Plan>>,
     /// Errors and warnings of all pipelines.
@@ -43,7 +45,7 @@ pub struct Compiled {
 /// Compiles every pipeline. What a pipeline writes is a table for the others, with the levels and forms that it has
 /// there.
 pub fn compile(project: &Project) -> Compiled {
-    let mut compiled = Compiled { plans: BTreeMap::new(), diagnostics: Diagnostics::new() };
+    let mut compiled = Compiled { order: Vec::new(), plans: BTreeMap::new(), diagnostics: Diagnostics::new() };
     let mut tables: Tables = project
         .datasets
         .values()
@@ -52,16 +54,16 @@ pub fn compile(project: &Project) -> Compiled {
     let outputs: BTreeSet<_> = project.pipelines.values().map(|p| p.into.dataset.value.clone()).collect();
     let reads =
         project.pipelines.values().map(|p| (p.name.value.clone(), tables_read(&p.sql.value, &outputs))).collect();
-    let order = match project.dependency_order(&reads) {
+    compiled.order = match project.dependency_order(&reads) {
         Ok(order) => order,
         Err(cycles) => {
             compiled.diagnostics.extend(cycles);
             return compiled;
         }
     };
-    for name in order {
-        let Some(pipeline) = project.pipelines.get(&name) else { continue };
-        let feeds = reads.get(&name).into_iter().flatten();
+    for name in &compiled.order {
+        let Some(pipeline) = project.pipelines.get(name) else { continue };
+        let feeds = reads.get(name).into_iter().flatten();
         if feeds.into_iter().any(|dataset| !tables.contains_key(dataset)) {
             // What it reads did not compile and has been reported; its own errors would only follow from that.
             continue;
@@ -71,7 +73,7 @@ pub fn compile(project: &Project) -> Compiled {
                 let table = output_table(project, pipeline, plan.columns());
                 tables.insert(table.dataset.clone(), Arc::new(table));
                 compiled.diagnostics.extend(warnings.iter().map(|problem| place(problem, pipeline)));
-                compiled.plans.insert(name, plan);
+                compiled.plans.insert(name.clone(), plan);
             }
             Err(problems) => compiled.diagnostics.extend(problems.iter().map(|problem| place(problem, pipeline))),
         }

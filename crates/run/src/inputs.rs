@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lockgate_connect::{CommittedRun, CsvOptions, FileKeys, LocalStore, PathTemplate, StoredFile};
+use arrow::array::ArrayRef;
+use lockgate_connect::{CommittedRun, CsvOptions, FileKeys, LocalStore, PathTemplate, StoredFile, parse_value};
 use lockgate_crypto::sha256;
 use lockgate_evidence::{Input, Manifest};
 use lockgate_model::{
@@ -30,8 +31,8 @@ pub(crate) enum Source {
         store: LocalStore,
         file: StoredFile,
         format: FileFormat,
-        /// Columns whose values stand in the file's path.
-        partitions: Vec<(ColumnName, Option<String>)>,
+        /// Columns whose values stand in the file's path, each with its one value.
+        partitions: Vec<(ColumnName, ArrayRef)>,
     },
     Commit {
         table: WrittenTable,
@@ -161,7 +162,7 @@ fn declared_keys(dataset: &Dataset, options: &ParquetOptions) -> Result<FileKeys
 }
 
 /// The values of the partition columns in a path, as Hive writes them: percent-encoded, with a name for null.
-fn partitions_of(dataset: &Dataset, path: &str) -> Result<Vec<(ColumnName, Option<String>)>, Failure> {
+fn partitions_of(dataset: &Dataset, path: &str) -> Result<Vec<(ColumnName, ArrayRef)>, Failure> {
     const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
     let folders: Vec<&str> = path.split('/').collect();
     let value = |(column, place): (&Column, usize)| {
@@ -177,8 +178,8 @@ fn partitions_of(dataset: &Dataset, path: &str) -> Result<Vec<(ColumnName, Optio
         if text.is_none() && !column.nullable {
             return Err(unreadable());
         }
-        lockgate_connect::constant_column(column.value_type, text.as_deref(), 1).ok_or_else(unreadable)?;
-        Ok((name.clone(), text))
+        let value = parse_value(column.value_type, text.as_deref()).ok_or_else(unreadable)?;
+        Ok((name.clone(), value))
     };
     dataset.partition_columns().map(value).collect()
 }

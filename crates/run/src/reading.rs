@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -14,7 +14,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
 use lockgate_connect::{
     CsvBatch, CsvColumn, CsvError, CsvLimits, CsvReader, FileKeys, LocalStore, ParquetReader, ParquetTable,
-    ScannedBatch, SinkColumn, SourceError, SqliteTable, StoredFile, constant_column, decode,
+    ScannedBatch, SinkColumn, SourceError, SqliteTable, StoredFile, decode,
 };
 use lockgate_evidence::{Input, LineIndexBuilder};
 use lockgate_model::{ColumnName, Failure, FailureKind, InputOrdinal, RowId};
@@ -142,7 +142,7 @@ impl TableReader {
         input: &RunInput,
         (store, file): (&LocalStore, &StoredFile),
         format: &FileFormat,
-        partitions: &[(ColumnName, Option<String>)],
+        partitions: &[(ColumnName, ArrayRef)],
         batches: &Batches,
     ) -> std::result::Result<Finding, Stop> {
         let entry = &input.entry;
@@ -169,7 +169,7 @@ impl TableReader {
     }
 
     /// The columns that stand in the files themselves.
-    fn columns_in_files(&self, partitions: &[(ColumnName, Option<String>)]) -> Vec<CsvColumn> {
+    fn columns_in_files(&self, partitions: &[(ColumnName, ArrayRef)]) -> Vec<CsvColumn> {
         let in_path = |column: &&CsvColumn| partitions.iter().any(|(name, _)| *name == column.name);
         self.columns.iter().filter(|column| !in_path(column)).cloned().collect()
     }
@@ -285,7 +285,7 @@ impl TableReader {
 struct Batcher<'a> {
     reader: &'a TableReader,
     ordinal: InputOrdinal,
-    partitions: &'a [(ColumnName, Option<String>)],
+    partitions: &'a [(ColumnName, ArrayRef)],
     batches: &'a Batches,
 }
 
@@ -330,10 +330,10 @@ impl Batcher<'_> {
         if self.partitions.is_empty() {
             return Ok(batch.columns().to_vec());
         }
+        let every_row = UInt32Array::from(vec![0; batch.num_rows()]);
         let mut in_file = batch.columns().iter();
         let array = |column: &CsvColumn| match self.partitions.iter().find(|(name, _)| *name == column.name) {
-            Some((_, text)) => constant_column(column.value_type, text.as_deref(), batch.num_rows())
-                .ok_or_else(|| failures::bug("a partition's value is no longer of its type")),
+            Some((_, value)) => take(value, &every_row, None).map_err(failures::bug),
             None => in_file.next().cloned().ok_or_else(|| failures::bug("a column of the file is missing")),
         };
         self.reader.columns.iter().map(array).collect()
