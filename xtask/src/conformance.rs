@@ -4,7 +4,8 @@
 mod parquet_encryption;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+
+use crate::cargo;
 
 /// `(folder, how a case's file ends, what this version lacks for it)`.
 const SKIPPED: &[(&str, &str, &str)] =
@@ -38,10 +39,8 @@ pub(crate) fn conformance(root: &Path, folder: &Path) -> Result<(), String> {
 
 /// Builds the program, together with all tests so that dependencies are built once for both, and says where it is.
 pub(crate) fn program(root: &Path) -> Result<PathBuf, String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let built = Command::new(cargo)
+    let built = cargo(root)
         .args(["test", "--workspace", "--no-run", "--locked", "--message-format", "json-render-diagnostics"])
-        .current_dir(root)
         .stderr(std::process::Stdio::inherit())
         .output()
         .map_err(|error| format!("cargo cannot be started: {error}"))?;

@@ -1,9 +1,8 @@
 //! The test command: each step must pass before the next; cargo's own result lines come last.
 
 use std::path::Path;
-use std::process::Command;
 
-use crate::python;
+use crate::{cargo, python};
 
 /// `(what it is, arguments of cargo, how to mend it)`.
 const STEPS: &[(&str, &[&str], &str)] = &[
@@ -30,9 +29,8 @@ pub(crate) fn test(root: &Path) -> Result<(), String> {
     }
     for (name, args, mend) in STEPS {
         eprintln!("== {name}: cargo {}", args.join(" "));
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
-        command.args(*args).current_dir(root);
+        let mut command = cargo(root);
+        command.args(*args);
         if let Ok(python) = &python {
             command.env(PYTHON_VARIABLE, python);
         }

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::support::in_ci;
+
 /// Names the interpreter of an environment that has PyArrow and cryptography; `cargo xtask test` makes one.
 const VARIABLE: &str = "LOCKGATE_TEST_PYTHON";
 
 /// The interpreter; `None`, said why, where there is none and nobody demands one.
 pub(crate) fn interpreter() -> Option<String> {
     let found = std::env::var(VARIABLE).ok();
-    let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    assert!(found.is_some() || !in_ci, "{VARIABLE} is not set: run `cargo xtask test`, which makes the environment");
+    assert!(found.is_some() || !in_ci(), "{VARIABLE} is not set: run `cargo xtask test`, which makes the environment");
     if found.is_none() {
         eprintln!("skipped: {VARIABLE} names no Python with PyArrow; `cargo xtask test` makes one");
     }

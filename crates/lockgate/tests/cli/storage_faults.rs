@@ -6,12 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rusqlite::Connection;
-
-use crate::support::{Site, said};
+use crate::support::{Site, in_ci, said};
 
 /// How many times the program is killed, over all sinks and modes together; `LOCKGATE_KILLS` sets another number.
 const KILLS: usize = 300;
@@ -70,8 +67,7 @@ fn strike_everywhere(sink: &str, mode: &str) {
 
 fn has_strace() -> bool {
     let found = Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
-    let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    assert!(found || !in_ci, "strace is not installed, and CI must not go without this test");
+    assert!(found || !in_ci(), "strace is not installed, and CI must not go without this test");
     if !found {
         eprintln!("skipped: strace is not installed (Debian's package strace)");
     }
@@ -85,16 +81,7 @@ fn case(sink: &str, mode: &str) -> Case {
     }
     let written = if mode == "merge" { "mode: merge, key: [id]".to_owned() } else { format!("mode: {mode}") };
     before.replace("pipelines/daily.yaml", "mode: merge, key: [id]", &written);
-    before.write(
-        "pipelines/zz_readback.yaml",
-        "pipeline: zz_readback\nsql: SELECT id, city FROM analytics.customers\n\
-         into: { dataset: readback, store: readback, mode: replace }\nruns_as: x\n",
-    );
-    before.replace(
-        "lockgate.yaml",
-        "  landing:",
-        "  readback: { at: 'sqlite://./readback.db' , clearance: internal }\n  landing:",
-    );
+    before.add_readback();
     before.write("landing/customers/2026-11-01/a.csv", customers(0..300, "old"));
     before.run();
     // The second file has rows that are there already, where they are merged.
@@ -152,22 +139,11 @@ fn strike(case: &Case, fault: &str, call: usize) -> bool {
     assert_eq!(again.code, 0, "{what}: {}{}\nfirst: {}", again.out, again.err, outcome.err);
     let readback = site.lockgate(&["run", "zz_readback"]);
     assert_eq!(readback.code, 0, "{what}: {}", readback.err);
-    assert_eq!(cities(&site.path("readback.db")), case.expected, "{what}");
+    assert_eq!(site.readback(), case.expected, "{what}");
     let verified = site.lockgate(&["verify"]);
     assert_eq!(verified.code, 0, "{what}: {}", verified.err);
     assert_eq!(leftovers(&site), Vec::<String>::new(), "{what}");
     hit
-}
-
-fn cities(database: &Path) -> BTreeMap<i64, String> {
-    let database = Connection::open(database).unwrap();
-    let mut statement = database.prepare("SELECT id, city FROM readback").unwrap();
-    let mut found = BTreeMap::new();
-    for row in statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap() {
-        let (id, city): (i64, String) = row.unwrap();
-        assert!(found.insert(id, city).is_none(), "row {id} is there twice");
-    }
-    found
 }
 
 /// Files that no commit knows of.

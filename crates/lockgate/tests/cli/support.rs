@@ -148,12 +148,44 @@ impl Site {
         statement.query_map([], row).unwrap().map(Result::unwrap).collect()
     }
 
+    /// Adds a pipeline that reads `analytics.customers` back into a database of its own.
+    pub(crate) fn add_readback(&self) {
+        self.write(
+            "pipelines/zz_readback.yaml",
+            "pipeline: zz_readback\nsql: SELECT id, city FROM analytics.customers\n\
+             into: { dataset: readback, store: readback, mode: replace }\nruns_as: x\n",
+        );
+        self.replace(
+            "lockgate.yaml",
+            "  landing:",
+            "  readback: { at: 'sqlite://./readback.db', clearance: internal }\n  landing:",
+        );
+    }
+
+    /// What the pipeline of [`add_readback`](Self::add_readback) read last: the city of each id, each there once.
+    pub(crate) fn readback(&self) -> BTreeMap<i64, String> {
+        let database = Connection::open(self.path("readback.db")).unwrap();
+        let mut statement = database.prepare("SELECT id, city FROM readback").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?))).unwrap();
+        let mut found = BTreeMap::new();
+        for row in rows {
+            let (id, city): (i64, Option<String>) = row.unwrap();
+            assert!(found.insert(id, city.unwrap_or_default()).is_none(), "row {id} is there twice");
+        }
+        found
+    }
+
     /// Every file below a folder of the project, with its content.
     pub(crate) fn files(&self, below: &str) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut found = BTreeMap::new();
         collect(&self.path(below), &mut found);
         found
     }
+}
+
+/// Whether CI demands what a test needs; elsewhere the test may go without it.
+pub(crate) fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|ci| ci == "true")
 }
 
 pub(crate) fn said(output: &Output) -> Said {
