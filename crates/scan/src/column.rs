@@ -219,22 +219,21 @@ fn judge(policy: &Policy, header: Option<&str>, read: &Header, sample: &[&str], 
     let graded: Vec<Match> = sample.iter().map(|value| (policy.matches)(value)).collect();
     let share = |least: Match| graded.iter().filter(|grade| **grade >= least).count() as f64 / graded.len() as f64;
     let shares = [share(Match::Certain), share(Match::Likely), share(Match::Possible)];
-    let [alone, weak, strong] = [policy.alone, policy.weak, policy.strong];
-    let (limits, hinted) = match hint {
-        None => (alone, None),
-        Some(Hint::Weak) => (weak, Some(Hint::Weak)),
-        Some(Hint::Strong) => (strong, Some(Hint::Strong)),
+    let limits = match hint {
+        None => policy.alone,
+        Some(Hint::Weak) => policy.weak,
+        Some(Hint::Strong) => policy.strong,
     };
     let mut best = 0.0f64;
     let mut share_of_best = 0.0;
     for (limit, share) in limits.iter().zip(shares) {
-        let confidence = limit * coverage(policy.tag, share, hinted);
+        let confidence = limit * coverage(policy.tag, share, hint);
         if confidence > best {
             best = confidence;
             share_of_best = share;
         }
     }
-    best *= doubt(policy.tag, hinted, read, sample, shape);
+    best *= doubt(policy.tag, hint, read, sample, shape);
     if best < 0.05 {
         // A header that says so, over values that are something else: little is left of it.
         return (hint == Some(Hint::Strong) && !matches!(policy.tag, "pii.birth_date" | "pci.cvv")).then(|| {
@@ -246,7 +245,7 @@ fn judge(policy: &Policy, header: Option<&str>, read: &Header, sample: &[&str], 
         });
     }
     let values = format!("{:.0}% of {} values can be {}", share_of_best * 100.0, sample.len(), policy.what);
-    let evidence = hinted.map_or(values.clone(), |hint| format!("{}; {values}", said(hint)));
+    let evidence = hint.map_or(values.clone(), |hint| format!("{}; {values}", said(hint)));
     Some(TagFinding { tag: policy.tag, confidence: (best.min(0.99) * 100.0).round() / 100.0, evidence })
 }
 
@@ -315,14 +314,8 @@ fn settle(tags: &mut Vec<TagFinding>, read: &Header) {
         let confidence = |tag: &str| tags.iter().find(|found| found.tag == tag).map(|found| found.confidence);
         let (Some(a), Some(b)) = (confidence(one), confidence(other)) else { continue };
         let (named_a, named_b) = (read.hint(one), read.hint(other));
-        let loser = if named_a == named_b {
-            if a >= b { *other } else { *one }
-        } else if named_a > named_b {
-            *other
-        } else {
-            *one
-        };
-        let (kept, lost) = if loser == *one { (b, a) } else { (a, b) };
+        let one_wins = if named_a == named_b { a >= b } else { named_a > named_b };
+        let (loser, kept, lost) = if one_wins { (*other, a, b) } else { (*one, b, a) };
         if kept >= 0.5 || kept >= lost {
             tags.retain(|found| found.tag != loser);
         }

@@ -40,6 +40,9 @@ macro_rules! rules {
     };
 }
 
+/// A number in groups, or one that begins with letters: what national and tax numbers look like.
+const NUMBER: &str = r"\b(?:[0-9]+(?:[ ./+-](?:[0-9]+[A-Z]?|[0-9A-Z]))*(?:[A-Z][0-9]{3}[0-9A-Z])?|[A-Z]{1,6}[0-9][0-9A-Z]{5,16}|[A-Z]{2} ?(?:[0-9]{2} ?){3}[A-D])\b";
+
 fn certain(found: Match, score: f64) -> f64 {
     if found == Match::Certain { score } else { 0.0 }
 }
@@ -59,12 +62,12 @@ rules! {
         Match::Possible => 0.4,
         Match::Likely | Match::No => 0.0,
     };
-    "pii.national_id" r"\b(?:[0-9]+(?:[ ./+-](?:[0-9]+[A-Z]?|[0-9A-Z]))*(?:[A-Z][0-9]{3}[0-9A-Z])?|[A-Z]{1,6}[0-9][0-9A-Z]{5,16}|[A-Z]{2} ?(?:[0-9]{2} ?){3}[A-D])\b" => |text| match identity::national_id(text).0 {
+    "pii.national_id" NUMBER => |text| match identity::national_id(text).0 {
         Match::Certain => 0.9,
         Match::Likely => 0.45,
         Match::Possible | Match::No => 0.0,
     };
-    "pii.tax_id" r"\b(?:[0-9]+(?:[ ./+-](?:[0-9]+[A-Z]?|[0-9A-Z]))*(?:[A-Z][0-9]{3}[0-9A-Z])?|[A-Z]{1,6}[0-9][0-9A-Z]{5,16}|[A-Z]{2} ?(?:[0-9]{2} ?){3}[A-D])\b" => |text| match identity::tax_id(text).0 {
+    "pii.tax_id" NUMBER => |text| match identity::tax_id(text).0 {
         Match::Certain => 0.85,
         Match::Likely | Match::Possible | Match::No => 0.0,
     };

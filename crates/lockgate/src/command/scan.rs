@@ -2,12 +2,13 @@
 
 pub(super) mod sample;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use lockgate_connect::{LocalStore, PathTemplate};
-use lockgate_model::{Failure, FailureKind, Lattice, Level, TagName};
+use lockgate_model::{BUILT_IN_TAGS, Failure, FailureKind, Lattice, Level};
 use lockgate_project::{Dataset, Project, StoreLocation};
 use lockgate_scan::{ColumnFinding, TEXT_BYTES_MAX, TagFinding, scan_column, scan_text};
 use serde::Serialize;
@@ -24,7 +25,7 @@ struct Line<'a> {
     dataset: &'a str,
     column: &'a str,
     tags: &'a [TagFinding],
-    level: String,
+    level: &'a str,
     evidence: Vec<&'a str>,
 }
 
@@ -37,7 +38,7 @@ pub(crate) fn scan(dir: Option<&Path>, args: &ScanArgs) -> Result<u8, Failure> {
         true => Some(context::load(dir)?),
         false => None,
     };
-    let levels = Levels(project.as_ref());
+    let levels = Levels::new(project.as_ref());
     let mut table =
         vec![vec!["dataset".to_owned(), "column".to_owned(), "level".to_owned(), "tags and evidence".to_owned()]];
     for (dataset, files) in selected(project.as_ref(), &args.what)? {
@@ -57,7 +58,7 @@ pub(crate) fn scan(dir: Option<&Path>, args: &ScanArgs) -> Result<u8, Failure> {
                         .tags
                         .iter()
                         .map(|tag| format!("{} {:.0}%: {}", tag.tag, tag.confidence * 100.0, tag.evidence));
-                    table.push(vec![dataset.clone(), column, level, said.collect::<Vec<_>>().join("; ")]);
+                    table.push(vec![dataset.clone(), column, level.to_owned(), said.collect::<Vec<_>>().join("; ")]);
                 }
             }
         }
@@ -68,25 +69,37 @@ pub(crate) fn scan(dir: Option<&Path>, args: &ScanArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The level that tags imply, in the project's words or else the default ones.
-struct Levels<'p>(Option<&'p Project>);
+/// The levels that tags imply, in the project's words or else the default ones.
+struct Levels {
+    lattice: Lattice,
+    /// The level of a column without tags.
+    base: Level,
+    of_tag: BTreeMap<String, Level>,
+}
 
-impl Levels<'_> {
-    fn of(&self, tags: &[TagFinding]) -> String {
-        match self.0 {
-            Some(project) => {
-                let level = |tag: &TagFinding| project.tags.get(&tag.tag.parse::<TagName>().ok()?).copied();
-                let base = project.default_level.unwrap_or(project.lattice.lowest());
-                let highest: Level = tags.iter().filter_map(level).fold(base, Level::join);
-                project.lattice.name(highest).to_owned()
-            }
+impl Levels {
+    fn new(project: Option<&Project>) -> Self {
+        match project {
+            Some(Project { lattice, default_level, tags, .. }) => Self {
+                base: default_level.unwrap_or(lattice.lowest()),
+                of_tag: tags.iter().map(|(tag, level)| (tag.to_string(), *level)).collect(),
+                lattice: lattice.clone(),
+            },
             None => {
                 let lattice = Lattice::default();
-                let level = |tag: &TagFinding| lattice.level(lockgate_model::least_level_of(tag.tag)?);
-                let base = lattice.level("internal").unwrap_or(lattice.lowest());
-                lattice.name(tags.iter().filter_map(level).fold(base, Level::join)).to_owned()
+                let tags = BUILT_IN_TAGS.iter();
+                Self {
+                    base: lattice.level("internal").unwrap_or(lattice.lowest()),
+                    of_tag: tags.filter_map(|(tag, least)| Some(((*tag).to_owned(), lattice.level(least)?))).collect(),
+                    lattice,
+                }
             }
         }
+    }
+
+    fn of(&self, tags: &[TagFinding]) -> &str {
+        let levels = tags.iter().filter_map(|tag| self.of_tag.get(tag.tag).copied());
+        self.lattice.name(levels.fold(self.base, Level::join))
     }
 }
 
@@ -156,16 +169,14 @@ fn columns(files: &[PathBuf], rows: usize) -> Result<Vec<(String, ColumnFinding)
 
 /// JSON lines `{id, text}` to JSON lines `{id, spans}`.
 fn scan_texts(path: &Path) -> Result<u8, Failure> {
-    let unreadable = |error: std::io::Error| {
-        Failure::new(FailureKind::Invalid, format!("{} cannot be read: {error}", path.display()))
-    };
+    let unreadable = sample::unreadable(path);
     let source: Box<dyn BufRead> = match path.to_str() {
         Some("-") => Box::new(std::io::stdin().lock()),
-        _ => Box::new(BufReader::new(File::open(path).map_err(unreadable)?)),
+        _ => Box::new(BufReader::new(File::open(path).map_err(&unreadable)?)),
     };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for (number, line) in source.lines().enumerate() {
-        let line = line.map_err(unreadable)?;
+        let line = line.map_err(&unreadable)?;
         if line.trim().is_empty() {
             continue;
         }
@@ -183,9 +194,9 @@ fn scan_texts(path: &Path) -> Result<u8, Failure> {
         let found = serde_json::json!({ "id": id, "spans": scan_text(text) });
         match writeln!(out, "{found}") {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(0),
-            outcome => outcome.map_err(unreadable)?,
+            outcome => outcome.map_err(&unreadable)?,
         }
     }
-    out.flush().map_err(unreadable)?;
+    out.flush().map_err(&unreadable)?;
     Ok(0)
 }

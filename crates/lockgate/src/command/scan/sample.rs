@@ -14,6 +14,8 @@ use lockgate_model::{Failure, FailureKind};
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// How much of a file decides on its dialect, in bytes.
 const SNIFFED_BYTES: usize = 64 * 1024;
+/// How many records of that part are looked at.
+const SNIFFED_RECORDS_MAX: usize = 200;
 /// The most bytes of a file that are looked at.
 pub(super) const SAMPLED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -26,24 +28,27 @@ pub(crate) struct SampledColumn {
 
 /// Reads at most `rows` rows of a CSV, JSON lines or Parquet file, also gzipped.
 pub(crate) fn sample(path: &Path, rows: usize) -> Result<Vec<SampledColumn>, Failure> {
-    let unreadable = |error: std::io::Error| {
-        Failure::new(FailureKind::Invalid, format!("{} cannot be read: {error}", path.display()))
-    };
+    let unreadable = unreadable(path);
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     if name.ends_with(".parquet") {
         return sample_parquet(path, rows);
     }
-    let file = File::open(path).map_err(unreadable)?;
+    let file = File::open(path).map_err(&unreadable)?;
     let mut content = Vec::new();
     let source: Box<dyn Read> =
         if name.ends_with(".gz") { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-    source.take(SAMPLED_BYTES_MAX).read_to_end(&mut content).map_err(unreadable)?;
+    source.take(SAMPLED_BYTES_MAX).read_to_end(&mut content).map_err(&unreadable)?;
     let text = decoded(content);
     let first = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
     match first.starts_with('{') {
         true => sample_json_lines(path, first, rows),
         false => sample_csv(path, &text, rows),
     }
+}
+
+/// A file that cannot be read.
+pub(super) fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Failure {
+    move |error| Failure::new(FailureKind::Invalid, format!("{} cannot be read: {error}", path.display()))
 }
 
 /// UTF-8, with a few broken bytes replaced, or else what every byte is in Latin-1.
@@ -85,14 +90,7 @@ fn sample_json_lines(path: &Path, text: &str, rows: usize) -> Result<Vec<Sampled
 fn sample_csv(path: &Path, text: &str, rows: usize) -> Result<Vec<SampledColumn>, Failure> {
     let sniffed = text.get(..text.floor_char_boundary(SNIFFED_BYTES.min(text.len()))).unwrap_or(text);
     let delimiter = DELIMITERS.into_iter().max_by_key(|delimiter| evenness(sniffed, *delimiter)).unwrap_or(b',');
-    let mut records = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(text.as_bytes())
-        .into_records()
-        .take(rows.saturating_add(1))
-        .filter_map(Result::ok);
+    let mut records = records(text, delimiter, rows.saturating_add(1));
     let Some(first) = records.next() else {
         return Err(Failure::new(FailureKind::Failed, format!("{} is empty", path.display())));
     };
@@ -112,12 +110,16 @@ fn sample_csv(path: &Path, text: &str, rows: usize) -> Result<Vec<SampledColumn>
     Ok(columns)
 }
 
+/// The records that can be read among the first `most`.
+fn records(text: &str, delimiter: u8, most: usize) -> impl Iterator<Item = csv::StringRecord> {
+    let mut dialect = csv::ReaderBuilder::new();
+    dialect.delimiter(delimiter).has_headers(false).flexible(true);
+    dialect.from_reader(text.as_bytes()).into_records().take(most).filter_map(Result::ok)
+}
+
 /// How many lines have as many delimiters as the first, times how many those are.
 fn evenness(text: &str, delimiter: u8) -> usize {
-    let reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes());
-    let lengths: Vec<usize> =
-        reader.into_records().filter_map(Result::ok).map(|record| record.len()).take(200).collect();
+    let lengths: Vec<usize> = records(text, delimiter, SNIFFED_RECORDS_MAX).map(|record| record.len()).collect();
     let Some(first) = lengths.first().copied().filter(|first| *first > 1) else { return 0 };
     lengths.iter().filter(|length| **length == first).count() * 1_000 + first
 }
@@ -144,10 +146,8 @@ fn is_header(first: &csv::StringRecord, second: Option<&csv::StringRecord>) -> b
 fn sample_parquet(path: &Path, rows: usize) -> Result<Vec<SampledColumn>, Failure> {
     let shown = path.display().to_string();
     let failed = |error: lockgate_connect::ParquetError| Failure::new(FailureKind::Failed, error.to_string());
-    let unreadable =
-        |error: std::io::Error| Failure::new(FailureKind::Invalid, format!("{shown} cannot be read: {error}"));
     let keys = Arc::new(FileKeys::default());
-    let file = File::open(path).map_err(unreadable)?;
+    let file = File::open(path).map_err(unreadable(path))?;
     let declared = ParquetReader::columns_of(&file, path, &shown, &keys).map_err(failed)?;
     let mut columns: Vec<SampledColumn> =
         declared.iter().map(|column| SampledColumn { name: column.name.to_string(), values: Vec::new() }).collect();
