@@ -100,3 +100,20 @@ fn dialects_that_cannot_be_told_apart_are_refused() {
         assert!(text.contains(said), "{to}: {text}");
     }
 }
+
+#[test]
+fn formats_and_null_tokens_have_their_limits() {
+    let format = |bytes: usize| format!("'%d{}'", ".".repeat(bytes - 2));
+    let tokens = |count: usize| (0..count).map(|n| format!("'n{n}'")).collect::<Vec<_>>().join(", ");
+    for (from, within, beyond, said) in [
+        ("'%d.%m.%Y'", format(64), format(65), "is no format of a date"),
+        ("'', 'NULL'", tokens(16), tokens(17), "17 null tokens are more than 16"),
+    ] {
+        let site = site(b"");
+        site.replace("catalog/kunden.yaml", from, &within);
+        site.lockgate(&["check"]).exits(0);
+        site.replace("catalog/kunden.yaml", &within, &beyond);
+        let refused = site.lockgate(&["check"]).exits(2);
+        assert!(format!("{}{}", refused.out, refused.err).contains(said), "{}{}", refused.out, refused.err);
+    }
+}
