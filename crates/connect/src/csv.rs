@@ -18,66 +18,21 @@ use std::io::Read;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use lockgate_model::{ColumnName, ValueFormat, ValueType};
 
 use crate::arrow_type::schema_of;
 use crate::column_builder::ColumnBuilder;
+use crate::source::{BrokenRecord, RecordPosition, SourceBatch, SourceColumn};
+use crate::text_error::{BreakReason, HeaderError, TextFileError};
 use crate::value_format::to_usual;
 use header::Header;
 use records::{Record, Records};
 
-pub use error::{BreakReason, CsvError, CsvOptionsError, HeaderError, MissingColumn};
-pub use limits::{COLUMNS_MAX, CsvLimits, CsvOptions, FIELD_BYTES_MAX, RECORD_BYTES_MAX};
+pub use limits::{COLUMNS_MAX, CsvOptions, FIELD_BYTES_MAX, RECORD_BYTES_MAX, TextLimits};
 
-mod error;
 mod header;
 mod limits;
 mod quotes;
 mod records;
-
-/// A column that the catalog declares for a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CsvColumn {
-    /// Its name, as in the header.
-    pub name: ColumnName,
-    /// The type of its values.
-    pub value_type: ValueType,
-    /// Whether a value may be absent; where not, a record without it is broken.
-    pub nullable: bool,
-    /// How its values are written, where that is not the usual way.
-    pub format: Option<ValueFormat>,
-}
-
-/// Where a record stands in its file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RecordPosition {
-    /// Zero-based among the data records of the file, broken ones counted.
-    pub row: u64,
-    /// The one-based line on which it begins. LF, CRLF and CR each end a line, also inside quotes.
-    pub line: u64,
-}
-
-/// A record that is in no batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BrokenRecord {
-    /// Where it stands.
-    pub position: RecordPosition,
-    /// Why it was set aside.
-    pub reason: BreakReason,
-    /// Its bytes exactly as in the file, without the line's end.
-    pub raw: Vec<u8>,
-}
-
-/// Some records of a file, in the file's order.
-#[derive(Debug, Clone)]
-pub struct CsvBatch {
-    /// The declared columns, in the order in which they were declared.
-    pub columns: RecordBatch,
-    /// The position of each row of `columns`.
-    pub positions: Vec<RecordPosition>,
-    /// The records between them that could not be read.
-    pub broken: Vec<BrokenRecord>,
-}
 
 /// Reads one CSV file.
 pub struct CsvReader<R> {
@@ -92,7 +47,7 @@ pub struct CsvReader<R> {
 }
 
 struct DeclaredColumn {
-    column: CsvColumn,
+    column: SourceColumn,
     field: usize,
     builder: ColumnBuilder,
 }
@@ -102,19 +57,24 @@ impl<R: Read> CsvReader<R> {
     ///
     /// Fails on an empty file, on a header that lacks a declared column, names one twice or can't be read, and where
     /// the bytes can't be read. A file of a header only is a file of no rows.
-    pub fn new(source: R, declared: &[CsvColumn], options: CsvOptions, limits: CsvLimits) -> Result<Self, CsvError> {
+    pub fn new(
+        source: R,
+        declared: &[SourceColumn],
+        options: CsvOptions,
+        limits: TextLimits,
+    ) -> Result<Self, TextFileError> {
         let (batch_bytes, columns_max) = (limits.batch_bytes, limits.columns);
         let mut records = Records::new(source, &options, limits);
         records.skip_bom()?;
         let header = match options.has_header() {
             false => Header::by_position(declared),
             true => {
-                let record = records.next()?.ok_or(CsvError::Empty)?;
+                let record = records.next()?.ok_or(TextFileError::Empty)?;
                 let line = record.line;
-                read_header(&record, declared, columns_max).map_err(|reason| CsvError::Header { line, reason })?
+                read_header(&record, declared, columns_max).map_err(|reason| TextFileError::Header { line, reason })?
             }
         };
-        let place = |(column, field): (&CsvColumn, usize)| DeclaredColumn {
+        let place = |(column, field): (&SourceColumn, usize)| DeclaredColumn {
             column: column.clone(),
             field,
             builder: ColumnBuilder::new(column.value_type),
@@ -136,12 +96,12 @@ impl<R: Read> CsvReader<R> {
     ///
     /// Fails where a field or a record is longer than its limit and where the bytes can't be read. After an error
     /// the reader must not be used again.
-    pub fn next_batch(&mut self, max_rows: usize) -> Result<Option<CsvBatch>, CsvError> {
+    pub fn next_batch(&mut self, max_rows: usize) -> Result<Option<SourceBatch>, TextFileError> {
         let (mut positions, mut broken) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         while positions.len() + broken.len() < max_rows.max(1) && bytes < self.batch_bytes.max(1) {
             let Some(record) = self.records.next()? else { break };
-            let position = RecordPosition { row: self.rows, line: record.line };
+            let position = RecordPosition { row: self.rows, line: Some(record.line) };
             self.rows += 1;
             bytes += record.raw.len();
             match append(&record, self.width, &mut self.columns, &self.options) {
@@ -155,8 +115,8 @@ impl<R: Read> CsvReader<R> {
         let arrays = self.columns.iter_mut().map(|column| column.builder.finish()).collect();
         let rows = RecordBatchOptions::new().with_row_count(Some(positions.len()));
         let columns = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &rows)
-            .map_err(|error| CsvError::Batch { line: self.records.line(), reason: error.to_string() })?;
-        Ok(Some(CsvBatch { columns, positions, broken }))
+            .map_err(|error| TextFileError::Batch { line: self.records.line(), reason: error.to_string() })?;
+        Ok(Some(SourceBatch { columns, positions, broken }))
     }
 
     /// The schema of every batch.
@@ -180,7 +140,7 @@ impl<R: Read> CsvReader<R> {
     }
 }
 
-fn read_header(record: &Record<'_>, declared: &[CsvColumn], most: usize) -> Result<Header, HeaderError> {
+fn read_header(record: &Record<'_>, declared: &[SourceColumn], most: usize) -> Result<Header, HeaderError> {
     if let Some(reason) = &record.fault {
         return Err(HeaderError::Broken(reason.clone()));
     }

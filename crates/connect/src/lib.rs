@@ -17,29 +17,32 @@ mod column_builder;
 mod csv;
 mod decode;
 mod fault;
+mod json_lines;
 mod local_store;
 mod parquet;
 mod path_template;
+mod source;
 mod sqlite;
+mod text_error;
 mod value_format;
 mod values;
 
 pub use arrow_type::arrow_type;
 pub use column_builder::parse_value;
-pub use csv::{
-    BreakReason, BrokenRecord, COLUMNS_MAX, CsvBatch, CsvColumn, CsvError, CsvLimits, CsvOptions, CsvOptionsError,
-    CsvReader, FIELD_BYTES_MAX, HeaderError, MissingColumn, RECORD_BYTES_MAX, RecordPosition,
-};
+pub use csv::{COLUMNS_MAX, CsvOptions, CsvReader, FIELD_BYTES_MAX, RECORD_BYTES_MAX, TextLimits};
 pub use decode::decode;
 pub use fault::Fault;
+pub use json_lines::JsonLinesReader;
 pub use local_store::{LISTED_FILES_MAX, LocalStore, SourceError, StoredFile, VerifiedRead};
 pub use parquet::{
     FILE_ROWS_MAX, FileKeys, KEY_MATERIAL_BYTES_MAX, KeyProblem, LevelKey, ParquetEncryption, ParquetError,
     ParquetReader, ParquetSink, ParquetTable, ParquetTransaction, ROW_GROUP_ROWS_MAX,
 };
 pub use path_template::{BindError, BoundPath, PARAMETER_BYTES_MAX, PathTemplate, TEMPLATE_BYTES_MAX, TemplateError};
+pub use source::{BrokenRecord, RecordPosition, SourceBatch, SourceColumn};
 pub use sqlite::{
     BUSY_TIMEOUT, COMMIT_RECORD_BYTES_MAX, CONDITION_BYTES_MAX, CommittedRun, ROW_ID_COLUMN, RUNS_TABLE,
     SCAN_BATCH_BYTES_MAX, SELECTED_ROWS_MAX, SINK_COLUMNS_MAX, Scan, ScannedBatch, SinkColumn, SinkError, SpecError,
     SqliteSink, SqliteTable, SqliteTransaction, TableDifference, TableSpec, WriteMode,
 };
+pub use text_error::{BreakReason, CsvOptionsError, HeaderError, MissingColumn, TextFileError};

@@ -204,6 +204,8 @@ impl Dataset {
 pub enum DatasetFormat {
     /// Comma-separated values.
     Csv(CsvDialect),
+    /// A JSON object on each line, so compressed.
+    JsonLines(Compression),
     /// Apache Parquet.
     Parquet(ParquetOptions),
 }

@@ -200,6 +200,9 @@ pub(crate) struct ParquetEntry {
 pub(crate) enum FormatChoice {
     /// Comma-separated values with a header (RFC 4180).
     Csv,
+    /// A JSON object on each line (RFC 8259 in UTF-8).
+    #[serde(rename = "jsonl")]
+    JsonLines,
     /// Apache Parquet, also with modular encryption.
     Parquet,
 }

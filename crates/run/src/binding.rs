@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::{DataFusionError, Result};
-use lockgate_connect::CsvColumn;
+use lockgate_connect::SourceColumn;
 use lockgate_model::{ColumnName, InputOrdinal};
 use lockgate_plan::{Binding, OutputColumn, Protector, Table, TableColumn};
 
@@ -31,7 +31,7 @@ impl Binding for RunBinding<'_> {
         let of_table = |(index, input): (usize, &RunInput)| {
             (input.entry.dataset == table.dataset).then(|| Ok((ordinal(index)?, input.clone())))
         };
-        let column = |column: &TableColumn| CsvColumn {
+        let column = |column: &TableColumn| SourceColumn {
             name: column.name.clone(),
             value_type: column.value_type,
             nullable: column.nullable,

@@ -1,14 +1,14 @@
 //! Errors of the layers below, as the surface tells them: no text that could hold a value from the data gets through.
 
 use datafusion::common::DataFusionError;
-use lockgate_connect::{CsvError, ParquetError, SinkError, SourceError};
+use lockgate_connect::{ParquetError, SinkError, SourceError, TextFileError};
 use lockgate_model::{Failure, FailureKind};
 
 pub(crate) fn source(store: &str, error: &SourceError) -> Failure {
     Failure::new(error.fault().into(), format!("store `{store}`: {error}"))
 }
 
-pub(crate) fn csv(store: &str, path: &str, error: &CsvError) -> Failure {
+pub(crate) fn text_file(store: &str, path: &str, error: &TextFileError) -> Failure {
     Failure::new(error.fault().into(), format!("`{path}` in store `{store}`: {error}"))
         .with_help("mend the file or the dataset's catalog entry, and run again; nothing was written")
 }

@@ -43,22 +43,28 @@ pub(crate) enum Source {
 /// How a file is read.
 #[derive(Clone)]
 pub(crate) enum FileFormat {
-    Csv(Arc<CsvFiles>),
+    Text(Arc<TextFiles>),
     Parquet(Arc<FileKeys>),
 }
 
-/// How CSV files of a dataset are read.
-pub(crate) struct CsvFiles {
-    pub(crate) options: CsvOptions,
+/// How text files of a dataset are read.
+pub(crate) struct TextFiles {
+    pub(crate) records: TextRecords,
     pub(crate) compression: Compression,
     pub(crate) encoding: TextEncoding,
     pub(crate) formats: BTreeMap<ColumnName, ValueFormat>,
 }
 
+/// How text holds records.
+pub(crate) enum TextRecords {
+    Csv(CsvOptions),
+    JsonLines,
+}
+
 impl std::fmt::Debug for FileFormat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Csv(_) => f.write_str("Csv"),
+            Self::Text(_) => f.write_str("Text"),
             Self::Parquet(_) => f.write_str("Parquet"),
         }
     }
@@ -103,7 +109,13 @@ fn list_files(
             .with_help("check the parameters and that the files have arrived; nothing was written"));
     }
     let format = match &dataset.format {
-        DatasetFormat::Csv(dialect) => FileFormat::Csv(Arc::new(csv_files(dataset, dialect).map_err(configuration)?)),
+        DatasetFormat::Csv(dialect) => {
+            let records = TextRecords::Csv(csv_options(dialect).map_err(configuration)?);
+            text_files(dataset, records, dialect.compression, dialect.encoding)
+        }
+        DatasetFormat::JsonLines(compression) => {
+            text_files(dataset, TextRecords::JsonLines, *compression, TextEncoding::Utf8)
+        }
         DatasetFormat::Parquet(options) => FileFormat::Parquet(Arc::new(declared_keys(dataset, options)?)),
     };
     let input = |file: StoredFile| {
@@ -125,7 +137,7 @@ fn list_files(
 }
 
 /// A dataset's dialect as the reader takes it.
-fn csv_files(dataset: &Dataset, dialect: &CsvDialect) -> Result<CsvFiles, String> {
+fn csv_options(dialect: &CsvDialect) -> Result<CsvOptions, String> {
     let null = dialect.null.clone().unwrap_or_else(|| vec![String::new()]);
     let mut options = CsvOptions::new(dialect.delimiter, dialect.quote, null).map_err(|error| error.to_string())?;
     if !dialect.header {
@@ -134,13 +146,13 @@ fn csv_files(dataset: &Dataset, dialect: &CsvDialect) -> Result<CsvFiles, String
     if let Some(escape) = dialect.escape {
         options = options.with_escape(escape).map_err(|error| error.to_string())?;
     }
+    Ok(options)
+}
+
+fn text_files(dataset: &Dataset, records: TextRecords, compression: Compression, encoding: TextEncoding) -> FileFormat {
     let format = |column: &Column| Some((column.name.value.clone(), column.format.clone()?));
-    Ok(CsvFiles {
-        options,
-        compression: dialect.compression,
-        encoding: dialect.encoding,
-        formats: dataset.columns.iter().filter_map(format).collect(),
-    })
+    let formats = dataset.columns.iter().filter_map(format).collect();
+    FileFormat::Text(Arc::new(TextFiles { records, compression, encoding, formats }))
 }
 
 /// The keys that a dataset declares for files that others encrypted.

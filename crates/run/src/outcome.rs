@@ -56,8 +56,10 @@ pub struct InputOutcome {
 pub struct QuarantinedRow {
     /// The file.
     pub path: String,
-    /// The one-based line on which it begins.
-    pub line: u64,
+    /// The zero-based record in it.
+    pub row: u64,
+    /// The one-based line on which it begins; absent in a format without lines.
+    pub line: Option<u64>,
     /// Why, without a value.
     pub reason: String,
 }

@@ -293,6 +293,7 @@ impl Attempt<'_> {
         };
         let row = |record: &SetAside| QuarantinedRow {
             path: path_of(record.input),
+            row: record.row,
             line: record.line,
             reason: record.reason.clone(),
         };

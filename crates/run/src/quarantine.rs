@@ -23,7 +23,7 @@ const QUARANTINE_COLUMN: &str = "(quarantined records)";
 pub(crate) struct SetAside {
     pub(crate) input: u32,
     pub(crate) row: u64,
-    pub(crate) line: u64,
+    pub(crate) line: Option<u64>,
     pub(crate) reason: String,
     pub(crate) raw: Vec<u8>,
 }
@@ -32,7 +32,7 @@ pub(crate) struct SetAside {
 struct Line<'a> {
     input: u32,
     row: u64,
-    line: u64,
+    line: Option<u64>,
     reason: &'a str,
     raw: &'a str,
 }
@@ -55,7 +55,7 @@ pub(crate) fn write(
         sealer.seal_text_into(&record.raw, None, &mut raw).map_err(|error: SealError| {
             Failure::new(
                 FailureKind::Failed,
-                format!("the record on line {} cannot be set aside: {error}", record.line),
+                format!("record {} of input {} cannot be set aside: {error}", record.row, record.input),
             )
         })?;
         let line = Line { input: record.input, row: record.row, line: record.line, reason: &record.reason, raw: &raw };

@@ -13,15 +13,15 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
 use lockgate_connect::{
-    CsvBatch, CsvColumn, CsvError, CsvLimits, CsvReader, FileKeys, LocalStore, ParquetReader, ParquetTable,
-    ScannedBatch, SinkColumn, SourceError, SqliteTable, StoredFile, decode,
+    CsvReader, FileKeys, JsonLinesReader, LocalStore, ParquetReader, ParquetTable, ScannedBatch, SinkColumn,
+    SourceBatch, SourceColumn, SourceError, SqliteTable, StoredFile, TextFileError, TextLimits, decode,
 };
 use lockgate_evidence::{Input, LineIndexBuilder};
 use lockgate_model::{ColumnName, Failure, FailureKind, InputOrdinal, RowId};
 use tokio::sync::mpsc::Sender;
 
 use crate::failures;
-use crate::inputs::{CsvFiles, FileFormat, RunInput, Source};
+use crate::inputs::{FileFormat, RunInput, Source, TextFiles, TextRecords};
 use crate::quarantine::SetAside;
 use crate::sink::WrittenTable;
 
@@ -71,7 +71,7 @@ pub(crate) fn line_index(findings: &BTreeMap<InputOrdinal, Finding>) -> LineInde
 pub(crate) struct TableReader {
     /// The table's columns, then the row id.
     pub(crate) schema: SchemaRef,
-    pub(crate) columns: Vec<CsvColumn>,
+    pub(crate) columns: Vec<SourceColumn>,
     pub(crate) inputs: Vec<(InputOrdinal, RunInput)>,
     pub(crate) findings: Arc<Findings>,
     pub(crate) progress: Arc<dyn Progress>,
@@ -149,10 +149,10 @@ impl TableReader {
         let failed = |error| failures::source(entry.store.as_str(), &error);
         let out = Batcher { reader: self, ordinal, partitions, batches };
         match format {
-            FileFormat::Csv(files) => {
+            FileFormat::Text(files) => {
                 let verified = store.open_verified(file, entry.sha256).map_err(failed)?;
                 let mut counted = Counted { inner: verified, bytes: Arc::default() };
-                let finding = self.read_csv(&out, entry, files, &mut counted)?;
+                let finding = self.read_text(&out, entry, files, &mut counted)?;
                 // Only now is it known that what was read is what the manifest names.
                 counted.inner.finish().map_err(failed)?;
                 Ok(finding)
@@ -169,30 +169,42 @@ impl TableReader {
     }
 
     /// The columns that stand in the files themselves.
-    fn columns_in_files(&self, partitions: &[(ColumnName, ArrayRef)]) -> Vec<CsvColumn> {
-        let in_path = |column: &&CsvColumn| partitions.iter().any(|(name, _)| *name == column.name);
+    fn columns_in_files(&self, partitions: &[(ColumnName, ArrayRef)]) -> Vec<SourceColumn> {
+        let in_path = |column: &&SourceColumn| partitions.iter().any(|(name, _)| *name == column.name);
         self.columns.iter().filter(|column| !in_path(column)).cloned().collect()
     }
 
-    fn read_csv<R: Read>(
+    fn read_text<R: Read>(
         &self,
         out: &Batcher<'_>,
         entry: &Input,
-        files: &CsvFiles,
+        files: &TextFiles,
         source: &mut Counted<R>,
     ) -> std::result::Result<Finding, Stop> {
-        let failed = |error| failures::csv(entry.store.as_str(), &entry.path, &error);
+        let failed = |error| failures::text_file(entry.store.as_str(), &entry.path, &error);
         let bytes = Arc::clone(&source.bytes);
         let mut columns = self.columns_in_files(out.partitions);
         columns.iter_mut().for_each(|column| column.format = files.formats.get(&column.name).cloned());
         let text = decode(source, files.compression, files.encoding)
-            .map_err(|source| failed(CsvError::Read { line: 1, source }))?;
-        let mut csv = CsvReader::new(text, &columns, files.options.clone(), CsvLimits::default()).map_err(failed)?;
+            .map_err(|source| failed(TextFileError::Read { line: 1, source }))?;
         let mut finding = Finding::default();
-        while let Some(batch) = csv.next_batch(BATCH_ROWS).map_err(failed)? {
-            out.send(batch, bytes.swap(0, Ordering::Relaxed), &mut finding)?;
+        match &files.records {
+            TextRecords::Csv(options) => {
+                let csv = CsvReader::new(text, &columns, options.clone(), TextLimits::default());
+                let mut csv = csv.map_err(failed)?;
+                while let Some(batch) = csv.next_batch(BATCH_ROWS).map_err(failed)? {
+                    out.send(batch, bytes.swap(0, Ordering::Relaxed), &mut finding)?;
+                }
+                finding.rows = csv.rows();
+            }
+            TextRecords::JsonLines => {
+                let mut json = JsonLinesReader::new(text, &columns, TextLimits::default());
+                while let Some(batch) = json.next_batch(BATCH_ROWS).map_err(failed)? {
+                    out.send(batch, bytes.swap(0, Ordering::Relaxed), &mut finding)?;
+                }
+                finding.rows = json.rows();
+            }
         }
-        finding.rows = csv.rows();
         self.progress.advance(bytes.swap(0, Ordering::Relaxed), 0);
         Ok(finding)
     }
@@ -290,14 +302,14 @@ struct Batcher<'a> {
 }
 
 impl Batcher<'_> {
-    fn send(&self, batch: CsvBatch, bytes: u64, finding: &mut Finding) -> std::result::Result<(), Stop> {
+    fn send(&self, batch: SourceBatch, bytes: u64, finding: &mut Finding) -> std::result::Result<(), Stop> {
         let rows = batch.positions.len() + batch.broken.len();
         let batch = self.with_row_ids(batch, finding)?;
         self.reader.progress.advance(bytes, rows as u64);
         self.batches.blocking_send(Ok(batch)).map_err(|_| Stop::NobodyReads)
     }
 
-    fn with_row_ids(&self, batch: CsvBatch, finding: &mut Finding) -> std::result::Result<RecordBatch, Failure> {
+    fn with_row_ids(&self, batch: SourceBatch, finding: &mut Finding) -> std::result::Result<RecordBatch, Failure> {
         let row_id =
             |row| RowId::new(self.ordinal, row).map_err(|error| Failure::new(FailureKind::Failed, error.to_string()));
         for broken in batch.broken {
@@ -313,13 +325,13 @@ impl Batcher<'_> {
         for position in &batch.positions {
             let id = row_id(position.row)?;
             ids.push(id.to_i64());
+            let Some(line) = position.line else { continue };
             let continues = finding
                 .lines
                 .last()
-                .is_some_and(|(last, line)| position.line.checked_sub(*line) == position.row.checked_sub(last.row()));
-            // A format without lines says that every row is on line 0.
-            if !continues && position.line > 0 {
-                finding.lines.push((id, position.line));
+                .is_some_and(|(last, before)| line.checked_sub(*before) == position.row.checked_sub(last.row()));
+            if !continues {
+                finding.lines.push((id, line));
             }
         }
         self.reader.batch(&self.with_partitions(&batch.columns)?, ids)
@@ -332,7 +344,7 @@ impl Batcher<'_> {
         }
         let every_row = UInt32Array::from(vec![0; batch.num_rows()]);
         let mut in_file = batch.columns().iter();
-        let array = |column: &CsvColumn| match self.partitions.iter().find(|(name, _)| *name == column.name) {
+        let array = |column: &SourceColumn| match self.partitions.iter().find(|(name, _)| *name == column.name) {
             Some((_, value)) => take(value, &every_row, None).map_err(failures::bug),
             None => in_file.next().cloned().ok_or_else(|| failures::bug("a column of the file is missing")),
         };

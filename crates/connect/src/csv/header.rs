@@ -2,8 +2,8 @@
 
 use lockgate_model::ColumnName;
 
-use super::CsvColumn;
-use super::error::{HeaderError, MissingColumn};
+use super::SourceColumn;
+use crate::text_error::{HeaderError, MissingColumn};
 
 /// How alike a name in the header must be to a declared one to be suggested (Jaro-Winkler, 0 to 1). Above it, so that
 /// a value of a file without a header is not taken for a misspelt name and shown.
@@ -22,11 +22,11 @@ pub(super) struct Header {
 
 impl Header {
     /// For a file without a header: the declared columns and no others, in their order.
-    pub(super) fn by_position(declared: &[CsvColumn]) -> Self {
+    pub(super) fn by_position(declared: &[SourceColumn]) -> Self {
         Self { width: declared.len(), fields: (0..declared.len()).collect(), ignored: Vec::new() }
     }
 
-    pub(super) fn find(names: &[&str], declared: &[CsvColumn]) -> Result<Self, HeaderError> {
+    pub(super) fn find(names: &[&str], declared: &[SourceColumn]) -> Result<Self, HeaderError> {
         let mut fields = Vec::with_capacity(declared.len());
         let mut missing = Vec::new();
         for column in declared {
@@ -69,10 +69,10 @@ mod tests {
     use super::*;
     use lockgate_model::ValueType;
 
-    fn declared(names: &[&str]) -> Vec<CsvColumn> {
+    fn declared(names: &[&str]) -> Vec<SourceColumn> {
         names
             .iter()
-            .map(|name| CsvColumn {
+            .map(|name| SourceColumn {
                 name: name.parse().unwrap(),
                 value_type: ValueType::Text,
                 nullable: true,

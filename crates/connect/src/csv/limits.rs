@@ -2,7 +2,7 @@
 
 use lockgate_model::NULL_TOKENS_MAX;
 
-use super::error::CsvOptionsError;
+use crate::text_error::CsvOptionsError;
 
 /// The longest field, in bytes of its value.
 pub const FIELD_BYTES_MAX: usize = 1024 * 1024;
@@ -90,7 +90,7 @@ impl Default for CsvOptions {
 
 /// How much of a file is held in memory at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CsvLimits {
+pub struct TextLimits {
     /// The longest field; [`FIELD_BYTES_MAX`] by default.
     pub field_bytes: usize,
     /// The longest record; [`RECORD_BYTES_MAX`] by default.
@@ -103,7 +103,7 @@ pub struct CsvLimits {
     pub read_bytes: usize,
 }
 
-impl Default for CsvLimits {
+impl Default for TextLimits {
     fn default() -> Self {
         Self {
             field_bytes: FIELD_BYTES_MAX,

@@ -10,9 +10,9 @@ use std::io::{self, Read};
 
 use csv_core::{ReadRecordResult, ReaderBuilder};
 
-use super::error::{BreakReason, CsvError};
-use super::limits::{CsvLimits, CsvOptions};
+use super::limits::{CsvOptions, TextLimits};
 use super::quotes;
+use crate::text_error::{BreakReason, TextFileError};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -40,7 +40,7 @@ pub(super) struct Records<R> {
     delimiter: u8,
     quote: Option<u8>,
     escape: Option<u8>,
-    limits: CsvLimits,
+    limits: TextLimits,
     /// The bytes at hand: those from `begin` to `end` were read and belong to no earlier record.
     input: Vec<u8>,
     begin: usize,
@@ -70,7 +70,7 @@ struct Progress {
 }
 
 impl<R: Read> Records<R> {
-    pub(super) fn new(source: R, options: &CsvOptions, limits: CsvLimits) -> Self {
+    pub(super) fn new(source: R, options: &CsvOptions, limits: TextLimits) -> Self {
         let mut dialect = ReaderBuilder::new();
         dialect.delimiter(options.delimiter()).escape(options.escape());
         // With an escape, a quote is escaped and not doubled.
@@ -114,7 +114,7 @@ impl<R: Read> Records<R> {
     }
 
     /// Skips the byte order mark of UTF-8 at the beginning of the stream.
-    pub(super) fn skip_bom(&mut self) -> Result<(), CsvError> {
+    pub(super) fn skip_bom(&mut self) -> Result<(), TextFileError> {
         while self.end - self.begin < BOM.len() && !self.at_end_of_file {
             self.fill()?;
         }
@@ -125,7 +125,7 @@ impl<R: Read> Records<R> {
     }
 
     /// The next record, `None` at the end of the file.
-    pub(super) fn next(&mut self) -> Result<Option<Record<'_>>, CsvError> {
+    pub(super) fn next(&mut self) -> Result<Option<Record<'_>>, TextFileError> {
         if !self.skip_line_ends()? {
             return Ok(None);
         }
@@ -193,7 +193,7 @@ impl<R: Read> Records<R> {
     }
 
     /// Skips to the next byte of a record, counting lines; `false` at the end of the file.
-    fn skip_line_ends(&mut self) -> Result<bool, CsvError> {
+    fn skip_line_ends(&mut self) -> Result<bool, TextFileError> {
         loop {
             while self.begin < self.end {
                 match self.input[self.begin] {
@@ -214,21 +214,21 @@ impl<R: Read> Records<R> {
         }
     }
 
-    fn check_limits(&self, progress: &mut Progress, line_end: usize) -> Result<(), CsvError> {
+    fn check_limits(&self, progress: &mut Progress, line_end: usize) -> Result<(), TextFileError> {
         let line = self.line;
         if progress.taken - line_end > self.limits.record_bytes {
-            return Err(CsvError::RecordTooLong { line, most: self.limits.record_bytes });
+            return Err(TextFileError::RecordTooLong { line, most: self.limits.record_bytes });
         }
         let most = self.limits.field_bytes;
         if progress.values > most {
             for end in &self.ends[progress.checked..progress.ends] {
                 if end - progress.checked_end > most {
-                    return Err(CsvError::FieldTooLong { line, most });
+                    return Err(TextFileError::FieldTooLong { line, most });
                 }
                 progress.checked_end = *end;
             }
             if progress.values - progress.checked_end > most {
-                return Err(CsvError::FieldTooLong { line, most });
+                return Err(TextFileError::FieldTooLong { line, most });
             }
         } else if let Some(end) = self.ends[progress.checked..progress.ends].last() {
             progress.checked_end = *end;
@@ -238,7 +238,7 @@ impl<R: Read> Records<R> {
     }
 
     /// Reads more, keeping the bytes from `begin`; grows the buffer only where one record fills it.
-    fn fill(&mut self) -> Result<(), CsvError> {
+    fn fill(&mut self) -> Result<(), TextFileError> {
         if self.end == self.input.len() {
             self.input.copy_within(self.begin..self.end, 0);
             self.nul_until = self.nul_until.saturating_sub(self.begin);
@@ -254,7 +254,7 @@ impl<R: Read> Records<R> {
             match self.source.read(&mut self.input[self.end..]) {
                 Ok(read) => break read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(CsvError::Read { line: self.line, source }),
+                Err(source) => return Err(TextFileError::Read { line: self.line, source }),
             }
         };
         let until = self.end + read;

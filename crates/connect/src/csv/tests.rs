@@ -4,14 +4,15 @@ use std::io::{self, Read};
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
+use lockgate_model::ValueType;
 use proptest::prelude::*;
 
 use super::*;
 
-fn text_columns(names: &[&str]) -> Vec<CsvColumn> {
+fn text_columns(names: &[&str]) -> Vec<SourceColumn> {
     names
         .iter()
-        .map(|name| CsvColumn {
+        .map(|name| SourceColumn {
             name: name.parse().unwrap(),
             value_type: ValueType::Text,
             nullable: true,
@@ -20,11 +21,11 @@ fn text_columns(names: &[&str]) -> Vec<CsvColumn> {
         .collect()
 }
 
-fn small() -> CsvLimits {
-    CsvLimits { field_bytes: 10, record_bytes: 30, columns: 4, batch_bytes: 1_000, read_bytes: 3 }
+fn small() -> TextLimits {
+    TextLimits { field_bytes: 10, record_bytes: 30, columns: 4, batch_bytes: 1_000, read_bytes: 3 }
 }
 
-fn read_all(bytes: &[u8], declared: &[CsvColumn], limits: CsvLimits) -> Result<Vec<CsvBatch>, CsvError> {
+fn read_all(bytes: &[u8], declared: &[SourceColumn], limits: TextLimits) -> Result<Vec<SourceBatch>, TextFileError> {
     let mut reader = CsvReader::new(bytes, declared, CsvOptions::default(), limits)?;
     let mut batches = Vec::new();
     while let Some(batch) = reader.next_batch(usize::MAX)? {
@@ -53,7 +54,7 @@ proptest! {
         bytes in bytes(),
         read_bytes in 1usize..50,
     ) {
-        let limits = CsvLimits { read_bytes, columns: 3, ..CsvLimits::default() };
+        let limits = TextLimits { read_bytes, columns: 3, ..TextLimits::default() };
         let mut records = Records::new(bytes.as_slice(), &CsvOptions::default(), limits);
         records.skip_bom().unwrap();
         let mut at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
@@ -77,7 +78,7 @@ proptest! {
         let mut bytes = b"a,b\n".to_vec();
         bytes.extend(&body);
         let mut reader =
-            CsvReader::new(&bytes[..], &text_columns(&["b"]), CsvOptions::default(), CsvLimits::default()).unwrap();
+            CsvReader::new(&bytes[..], &text_columns(&["b"]), CsvOptions::default(), TextLimits::default()).unwrap();
         let mut seen = Vec::new();
         while let Some(batch) = reader.next_batch(rows).unwrap() {
             prop_assert_eq!(batch.columns.num_rows(), batch.positions.len());
@@ -105,7 +106,7 @@ fn a_field_has_its_limit() {
     ] {
         match read_all(body.as_bytes(), &declared, small()) {
             Ok(_) => assert!(allowed, "{body}"),
-            Err(CsvError::FieldTooLong { line: 2, most: 10 }) => assert!(!allowed, "{body}"),
+            Err(TextFileError::FieldTooLong { line: 2, most: 10 }) => assert!(!allowed, "{body}"),
             Err(other) => panic!("{body}: {other}"),
         }
     }
@@ -118,7 +119,7 @@ fn a_record_has_its_limit() {
     for end in ["", "\n", "\r\n", "\r"] {
         assert!(read_all(format!("{}{end}", record(30)).as_bytes(), &declared, small()).is_ok());
         let error = read_all(format!("{}{end}", record(31)).as_bytes(), &declared, small()).unwrap_err();
-        assert!(matches!(error, CsvError::RecordTooLong { line: 2, most: 30 }), "{error}");
+        assert!(matches!(error, TextFileError::RecordTooLong { line: 2, most: 30 }), "{error}");
     }
 }
 
@@ -128,29 +129,29 @@ fn columns_have_their_limit() {
     assert_eq!(read_all(b"a,b,c,d\n1,2,3,4\n", &declared, small()).unwrap()[0].positions.len(), 1);
     let error = read_all(b"a,b,c,d,e\n", &declared, small()).unwrap_err();
     let reason = HeaderError::TooManyColumns { found: 5, most: 4 };
-    assert!(matches!(error, CsvError::Header { line: 1, reason: found } if found == reason));
+    assert!(matches!(error, TextFileError::Header { line: 1, reason: found } if found == reason));
     let batch = &read_all(b"a,b\n1,2,3,4,5,6,7,8,9,0\n1,2\n", &declared, small()).unwrap()[0];
     assert_eq!(batch.broken[0].reason, BreakReason::FieldCount { expected: 2, found: 10 });
-    assert_eq!(batch.positions, [RecordPosition { row: 1, line: 3 }]);
+    assert_eq!(batch.positions, [RecordPosition { row: 1, line: Some(3) }]);
 }
 
 #[test]
 fn the_default_limits_are_the_documented_ones() {
     let header = (0..COLUMNS_MAX).map(|n| format!("c{n}")).collect::<Vec<_>>().join(",");
     let declared = text_columns(&["c0"]);
-    assert!(read_all(header.as_bytes(), &declared, CsvLimits::default()).is_ok());
-    assert!(read_all(format!("{header},x").as_bytes(), &declared, CsvLimits::default()).is_err());
+    assert!(read_all(header.as_bytes(), &declared, TextLimits::default()).is_ok());
+    assert!(read_all(format!("{header},x").as_bytes(), &declared, TextLimits::default()).is_err());
     let field = |length: usize| format!("c0\n{}\n", "x".repeat(length)).into_bytes();
-    assert!(read_all(&field(FIELD_BYTES_MAX), &declared, CsvLimits::default()).is_ok());
-    let error = read_all(&field(FIELD_BYTES_MAX + 1), &declared, CsvLimits::default()).unwrap_err();
-    assert!(matches!(error, CsvError::FieldTooLong { line: 2, most: FIELD_BYTES_MAX }));
+    assert!(read_all(&field(FIELD_BYTES_MAX), &declared, TextLimits::default()).is_ok());
+    let error = read_all(&field(FIELD_BYTES_MAX + 1), &declared, TextLimits::default()).unwrap_err();
+    assert!(matches!(error, TextFileError::FieldTooLong { line: 2, most: FIELD_BYTES_MAX }));
     let record = |length: usize| {
         let field = format!("{},", "x".repeat(FIELD_BYTES_MAX - 1));
         format!("c0\n{}\n", field.repeat(length / field.len() + 1).split_at(length).0).into_bytes()
     };
-    assert!(read_all(&record(RECORD_BYTES_MAX), &declared, CsvLimits::default()).is_ok());
-    let error = read_all(&record(RECORD_BYTES_MAX + 1), &declared, CsvLimits::default()).unwrap_err();
-    assert!(matches!(error, CsvError::RecordTooLong { line: 2, most: RECORD_BYTES_MAX }));
+    assert!(read_all(&record(RECORD_BYTES_MAX), &declared, TextLimits::default()).is_ok());
+    let error = read_all(&record(RECORD_BYTES_MAX + 1), &declared, TextLimits::default()).unwrap_err();
+    assert!(matches!(error, TextFileError::RecordTooLong { line: 2, most: RECORD_BYTES_MAX }));
 }
 
 /// A quoted field that never ends, which counts what was taken of it.
@@ -174,23 +175,23 @@ impl Read for Endless {
 #[test]
 fn an_endless_field_is_refused_with_little_read() {
     let mut source = Endless { begun: false, served: 0 };
-    let limits = CsvLimits::default();
+    let limits = TextLimits::default();
     let mut reader = CsvReader::new(&mut source, &text_columns(&["a"]), CsvOptions::default(), limits).unwrap();
     let error = reader.next_batch(10).unwrap_err();
-    assert!(matches!(error, CsvError::FieldTooLong { line: 4, most: FIELD_BYTES_MAX }), "{error}");
+    assert!(matches!(error, TextFileError::FieldTooLong { line: 4, most: FIELD_BYTES_MAX }), "{error}");
     assert!(source.served < 3 * FIELD_BYTES_MAX, "{}", source.served);
 }
 
 #[test]
 fn a_batch_ends_at_its_bytes() {
-    let limits = CsvLimits { batch_bytes: 8, ..CsvLimits::default() };
+    let limits = TextLimits { batch_bytes: 8, ..TextLimits::default() };
     let batches = read_all(b"a\n1234\n5678\n9\n", &text_columns(&["a"]), limits).unwrap();
     assert_eq!(batches.iter().map(|batch| batch.positions.len()).collect::<Vec<_>>(), [2, 1]);
 }
 
 #[test]
 fn halves_of_a_character_in_two_fields_are_no_text() {
-    let batch = &read_all(b"a,b\n\xc3,\xa9\n\xc3\xa9,x\n", &text_columns(&[]), CsvLimits::default()).unwrap()[0];
+    let batch = &read_all(b"a,b\n\xc3,\xa9\n\xc3\xa9,x\n", &text_columns(&[]), TextLimits::default()).unwrap()[0];
     assert_eq!(batch.broken[0].reason, BreakReason::Encoding);
     assert_eq!(batch.columns.num_rows(), 1);
 }
@@ -198,9 +199,14 @@ fn halves_of_a_character_in_two_fields_are_no_text() {
 #[test]
 fn a_record_that_breaks_late_leaves_no_value_behind() {
     let declared: Vec<_> = [("a", ValueType::BigInt), ("b", ValueType::Text), ("c", ValueType::Boolean)]
-        .map(|(name, value_type)| CsvColumn { name: name.parse().unwrap(), value_type, nullable: true, format: None })
+        .map(|(name, value_type)| SourceColumn {
+            name: name.parse().unwrap(),
+            value_type,
+            nullable: true,
+            format: None,
+        })
         .into();
-    let batch = &read_all(b"a,b,c\n1,x,maybe\n2,y,yes\n,,\n", &declared, CsvLimits::default()).unwrap()[0];
+    let batch = &read_all(b"a,b,c\n1,x,maybe\n2,y,yes\n,,\n", &declared, TextLimits::default()).unwrap()[0];
     assert_eq!(batch.broken[0].reason.to_string(), "the value of the column `c` is no boolean");
     let numbers = batch.columns.column(0).as_primitive::<Int64Type>();
     assert_eq!((numbers.value(0), numbers.is_null(1)), (2, true));
@@ -211,9 +217,10 @@ fn a_record_that_breaks_late_leaves_no_value_behind() {
 #[test]
 fn a_nul_is_seen_wherever_the_reads_are_cut() {
     for read_bytes in 1..20 {
-        let limits = CsvLimits { read_bytes, ..CsvLimits::default() };
+        let limits = TextLimits { read_bytes, ..TextLimits::default() };
         let batch = &read_all(b"a,b\n1234,x\n\0abcdefgh,y\nz,z\0\n", &text_columns(&["a"]), limits).unwrap()[0];
-        let broken: Vec<_> = batch.broken.iter().map(|broken| (broken.position.line, &broken.reason)).collect();
+        let broken: Vec<_> =
+            batch.broken.iter().map(|broken| (broken.position.line.unwrap(), &broken.reason)).collect();
         assert_eq!(broken, [(3, &BreakReason::Nul), (4, &BreakReason::Nul)], "{read_bytes}");
     }
 }
@@ -221,7 +228,7 @@ fn a_nul_is_seen_wherever_the_reads_are_cut() {
 #[test]
 fn only_one_byte_order_mark_is_skipped() {
     for read_bytes in 1..10 {
-        let limits = CsvLimits { read_bytes, ..CsvLimits::default() };
+        let limits = TextLimits { read_bytes, ..TextLimits::default() };
         let file = "\u{feff}\u{feff}a\n1\n".as_bytes();
         let reader = CsvReader::new(file, &[], CsvOptions::default(), limits).unwrap();
         assert_eq!(reader.ignored_columns(), ["\u{feff}a"]);

@@ -24,7 +24,7 @@ use super::error::ParquetError;
 use super::fit::{absent, fit, is_of_kind, natural_type};
 use super::keys::{External, FileKeys, KEY_MATERIAL_BYTES_MAX, decryption};
 use crate::arrow_type::schema_of;
-use crate::{BreakReason, BrokenRecord, CsvBatch, CsvColumn, RecordPosition};
+use crate::{BreakReason, BrokenRecord, RecordPosition, SourceBatch, SourceColumn};
 
 /// Reads one Parquet file.
 pub struct ParquetReader {
@@ -36,7 +36,7 @@ pub struct ParquetReader {
 }
 
 struct Declared {
-    column: CsvColumn,
+    column: SourceColumn,
     /// Its place in the batches of the file; absent where the file has no such column.
     place: Option<usize>,
 }
@@ -48,7 +48,7 @@ impl ParquetReader {
         file: File,
         absolute: &Path,
         shown: &str,
-        declared: &[CsvColumn],
+        declared: &[SourceColumn],
         keys: &Arc<FileKeys>,
         batch_rows: usize,
     ) -> Result<Self, ParquetError> {
@@ -61,12 +61,12 @@ impl ParquetReader {
         absolute: &Path,
         shown: &str,
         keys: &Arc<FileKeys>,
-    ) -> Result<Vec<CsvColumn>, ParquetError> {
+    ) -> Result<Vec<SourceColumn>, ParquetError> {
         let metadata = metadata_of(file, absolute, shown, keys, None)?;
         let column = |field: &arrow::datatypes::FieldRef| {
             let name: ColumnName = field.name().parse().ok()?;
             let value_type = natural_type(field.data_type())?;
-            Some(CsvColumn { name, value_type, nullable: field.is_nullable(), format: None })
+            Some(SourceColumn { name, value_type, nullable: field.is_nullable(), format: None })
         };
         Ok(metadata.schema().fields().iter().filter_map(column).collect())
     }
@@ -76,7 +76,7 @@ impl ParquetReader {
         file: File,
         absolute: &Path,
         shown: &str,
-        declared: &[CsvColumn],
+        declared: &[SourceColumn],
         keys: &Arc<FileKeys>,
         aad_prefix: Option<&[u8]>,
         batch_rows: usize,
@@ -90,8 +90,8 @@ impl ParquetReader {
         Ok(Self { batches, path: shown.to_owned(), schema, columns, rows: 0 })
     }
 
-    /// The next rows; `None` at the end. Positions count rows; a Parquet file has no lines, so a row's line is 0.
-    pub fn next_batch(&mut self) -> Result<Option<CsvBatch>, ParquetError> {
+    /// The next rows; `None` at the end. Positions count rows; a Parquet file has no lines.
+    pub fn next_batch(&mut self) -> Result<Option<SourceBatch>, ParquetError> {
         let batches = &mut self.batches;
         let next = catch_unwind(AssertUnwindSafe(|| batches.next()))
             .map_err(|_| damaged(&self.path, "its parts contradict one another"))?;
@@ -117,7 +117,7 @@ impl ParquetReader {
         self.rows
     }
 
-    fn fit_batch(&mut self, batch: &RecordBatch) -> Result<CsvBatch, ParquetError> {
+    fn fit_batch(&mut self, batch: &RecordBatch) -> Result<SourceBatch, ParquetError> {
         let rows = batch.num_rows();
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         let mut reasons: Vec<Option<BreakReason>> = Vec::new();
@@ -142,9 +142,9 @@ impl ParquetReader {
             .map_err(|error| damaged(&self.path, &error.to_string()))?;
         let first = self.rows;
         self.rows += rows as u64;
-        let position = |row: usize| RecordPosition { row: first + row as u64, line: 0 };
+        let position = |row: usize| RecordPosition { row: first + row as u64, line: None };
         if reasons.is_empty() {
-            return Ok(CsvBatch { columns, positions: (0..rows).map(position).collect(), broken: Vec::new() });
+            return Ok(SourceBatch { columns, positions: (0..rows).map(position).collect(), broken: Vec::new() });
         }
         let kept: BooleanArray = reasons.iter().map(|reason| Some(reason.is_none())).collect();
         let columns = filter_record_batch(&columns, &kept).map_err(|error| damaged(&self.path, &error.to_string()))?;
@@ -156,7 +156,7 @@ impl ParquetReader {
                 Some(BrokenRecord { position: position(row), reason: reason?, raw: raw_row(batch, row) })
             })
             .collect();
-        Ok(CsvBatch { columns, positions, broken })
+        Ok(SourceBatch { columns, positions, broken })
     }
 }
 
@@ -185,7 +185,7 @@ fn raw_row(batch: &RecordBatch, row: usize) -> Vec<u8> {
 /// The places of the wanted columns in the file, and where each declared column finds its values in a batch.
 fn place_columns(
     found: &Schema,
-    declared: &[CsvColumn],
+    declared: &[SourceColumn],
     shown: &str,
 ) -> Result<(Vec<usize>, Vec<Declared>), ParquetError> {
     let places: Vec<Option<usize>> =

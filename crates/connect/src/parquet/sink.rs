@@ -22,7 +22,7 @@ use super::keys::FileKeys;
 use super::merge::{KeyIndex, loses_rows, rewrite};
 use super::table::{open_live, with_row_id};
 use super::writer::{FILE_ROWS_MAX, FileWriter, Format, schema_of_file};
-use crate::{CommittedRun, CsvColumn, SinkColumn, TableSpec, WriteMode};
+use crate::{CommittedRun, SinkColumn, SourceColumn, TableSpec, WriteMode};
 
 /// A dataset of Parquet files that is written.
 pub struct ParquetSink {
@@ -145,7 +145,7 @@ pub struct ParquetTransaction<'a> {
     ordinal: InputOrdinal,
     staging: PathBuf,
     /// The columns of a file of the dataset, the row id last.
-    read_columns: Vec<CsvColumn>,
+    read_columns: Vec<SourceColumn>,
     format: Format,
     keys: Arc<FileKeys>,
     open: Option<FileWriter>,
@@ -275,7 +275,7 @@ impl ParquetTransaction<'_> {
         name: &str,
         keep: impl Fn(&RecordBatch) -> Result<BooleanArray, ParquetError>,
     ) -> Result<Option<DataFile>, ParquetError> {
-        let open = |columns: &[CsvColumn]| open_live(path, file, belongs_to, columns, &self.keys);
+        let open = |columns: &[SourceColumn]| open_live(path, file, belongs_to, columns, &self.keys);
         if !loses_rows(open(&with_row_id(index.columns())?)?, &keep)? {
             return Ok(None);
         }

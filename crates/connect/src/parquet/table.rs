@@ -15,7 +15,7 @@ use super::encryption::ParquetEncryption;
 use super::error::ParquetError;
 use super::keys::FileKeys;
 use super::reader::ParquetReader;
-use crate::{CommittedRun, CsvColumn, ROW_ID_COLUMN, ScannedBatch, SinkColumn};
+use crate::{CommittedRun, ROW_ID_COLUMN, ScannedBatch, SinkColumn, SourceColumn};
 
 /// Rows of a batch that is read back.
 const BATCH_ROWS: usize = 8_192;
@@ -65,7 +65,7 @@ impl ParquetTable {
 struct LiveScan {
     folder: PathBuf,
     files: std::vec::IntoIter<(DataFile, Option<String>)>,
-    columns: Vec<CsvColumn>,
+    columns: Vec<SourceColumn>,
     keys: Arc<FileKeys>,
     open: Option<LiveReader>,
 }
@@ -96,8 +96,8 @@ impl Iterator for LiveScan {
 }
 
 /// The columns of a file of a dataset as a reader declares them: those that are asked for, and the row id last.
-pub(super) fn with_row_id(columns: &[SinkColumn]) -> Result<Vec<CsvColumn>, ParquetError> {
-    let declared = |column: SinkColumn, nullable| CsvColumn {
+pub(super) fn with_row_id(columns: &[SinkColumn]) -> Result<Vec<SourceColumn>, ParquetError> {
+    let declared = |column: SinkColumn, nullable| SourceColumn {
         name: column.name,
         value_type: column.value_type,
         nullable,
@@ -139,7 +139,7 @@ pub(super) fn open_live(
     path: &Path,
     committed: &DataFile,
     belongs_to: Option<&str>,
-    columns: &[CsvColumn],
+    columns: &[SourceColumn],
     keys: &Arc<FileKeys>,
 ) -> Result<LiveReader, ParquetError> {
     let mut file = File::open(path).map_err(file_error(path, "read"))?;

@@ -18,7 +18,7 @@ use parquet::schema::types::ColumnPath;
 use super::commit_log::DataFile;
 use super::encryption::ParquetEncryption;
 use super::error::ParquetError;
-use crate::CsvColumn;
+use crate::SourceColumn;
 use crate::arrow_type::arrow_type;
 
 /// The most rows of one file; a run with more writes several.
@@ -39,8 +39,9 @@ pub(super) struct Format {
 }
 
 /// The schema of a file that holds these columns.
-pub(super) fn schema_of_file(columns: &[CsvColumn]) -> SchemaRef {
-    let field = |column: &CsvColumn| Field::new(column.name.as_str(), arrow_type(column.value_type), column.nullable);
+pub(super) fn schema_of_file(columns: &[SourceColumn]) -> SchemaRef {
+    let field =
+        |column: &SourceColumn| Field::new(column.name.as_str(), arrow_type(column.value_type), column.nullable);
     Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 

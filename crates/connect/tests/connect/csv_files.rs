@@ -5,25 +5,31 @@ use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
 };
 use lockgate_connect::{
-    BreakReason, CsvBatch, CsvColumn, CsvError, CsvLimits, CsvOptions, CsvReader, HeaderError, RecordPosition,
+    BreakReason, CsvOptions, CsvReader, HeaderError, RecordPosition, SourceBatch, SourceColumn, TextFileError,
+    TextLimits,
 };
 
-fn columns(text: &str) -> Vec<CsvColumn> {
+fn columns(text: &str) -> Vec<SourceColumn> {
     let column = |part: &str| {
         let (name, value_type) = part.split_once(':').unwrap();
-        CsvColumn { name: name.parse().unwrap(), value_type: value_type.parse().unwrap(), nullable: true, format: None }
+        SourceColumn {
+            name: name.parse().unwrap(),
+            value_type: value_type.parse().unwrap(),
+            nullable: true,
+            format: None,
+        }
     };
     text.split_whitespace().map(column).collect()
 }
 
-fn read(file: &[u8], declared: &str) -> Result<CsvBatch, CsvError> {
-    let mut reader = CsvReader::new(file, &columns(declared), CsvOptions::default(), CsvLimits::default())?;
+fn read(file: &[u8], declared: &str) -> Result<SourceBatch, TextFileError> {
+    let mut reader = CsvReader::new(file, &columns(declared), CsvOptions::default(), TextLimits::default())?;
     Ok(reader.next_batch(1_000)?.expect("the file has records"))
 }
 
 fn header_error(file: &[u8], declared: &str) -> HeaderError {
-    match CsvReader::new(file, &columns(declared), CsvOptions::default(), CsvLimits::default()).err().unwrap() {
-        CsvError::Header { reason, .. } => reason,
+    match CsvReader::new(file, &columns(declared), CsvOptions::default(), TextLimits::default()).err().unwrap() {
+        TextFileError::Header { reason, .. } => reason,
         other => panic!("{other}"),
     }
 }
@@ -62,7 +68,7 @@ fn text_is_kept_as_it_is() {
 fn declared_columns_are_found_by_name_and_others_listed() {
     let file = b"note,email,id\nx,a@example.org,1\n";
     let declared = columns("id:bigint email:text");
-    let mut reader = CsvReader::new(&file[..], &declared, CsvOptions::default(), CsvLimits::default()).unwrap();
+    let mut reader = CsvReader::new(&file[..], &declared, CsvOptions::default(), TextLimits::default()).unwrap();
     assert_eq!(reader.ignored_columns(), ["note"]);
     let batch = reader.next_batch(10).unwrap().unwrap();
     assert_eq!(batch.columns.schema_ref().field(0).name(), "id");
@@ -74,12 +80,12 @@ fn declared_columns_are_found_by_name_and_others_listed() {
 #[test]
 fn an_empty_file_is_not_a_file_of_no_rows() {
     for empty in ["", "\n\r\n", "\u{feff}", "\u{feff}\n"] {
-        let error = CsvReader::new(empty.as_bytes(), &columns("a:text"), CsvOptions::default(), CsvLimits::default());
-        assert!(matches!(error, Err(CsvError::Empty)), "{empty:?}");
+        let error = CsvReader::new(empty.as_bytes(), &columns("a:text"), CsvOptions::default(), TextLimits::default());
+        assert!(matches!(error, Err(TextFileError::Empty)), "{empty:?}");
     }
     for header_only in ["a", "a\n", "\u{feff}a\r\n\r\n"] {
         let mut reader =
-            CsvReader::new(header_only.as_bytes(), &columns("a:text"), CsvOptions::default(), CsvLimits::default())
+            CsvReader::new(header_only.as_bytes(), &columns("a:text"), CsvOptions::default(), TextLimits::default())
                 .unwrap();
         assert!(reader.next_batch(10).unwrap().is_none(), "{header_only:?}");
     }
@@ -111,7 +117,7 @@ fn a_broken_record_is_set_aside_with_its_bytes_and_the_others_stay() {
         \"7\",\"multi\r\nline\"\r\n\
         8,\"open\r\nuntil the end";
     let batch = read(file, "id:bigint name:text").unwrap();
-    let at = |row, line| RecordPosition { row, line };
+    let at = |row, line| RecordPosition { row, line: Some(line) };
     assert_eq!(batch.positions, [at(0, 2), at(7, 10)]);
     let broken: Vec<_> = batch.broken.iter().map(|b| (b.position, b.reason.clone(), b.raw.as_slice())).collect();
     let bigint = BreakReason::Type { column: "id".parse().unwrap(), value_type: "bigint".parse().unwrap() };
@@ -136,7 +142,7 @@ fn a_broken_record_is_set_aside_with_its_bytes_and_the_others_stay() {
 fn other_delimiters_quotes_and_nulls_are_read() {
     let options = CsvOptions::new(b';', b'\'', vec!["NULL".into(), "-".into()]).unwrap();
     let file = b"a;b\n'x;y';NULL\n;-\n";
-    let mut reader = CsvReader::new(&file[..], &columns("a:text b:bigint"), options, CsvLimits::default()).unwrap();
+    let mut reader = CsvReader::new(&file[..], &columns("a:text b:bigint"), options, TextLimits::default()).unwrap();
     let batch = reader.next_batch(10).unwrap().unwrap();
     let text = batch.columns.column(0).as_string::<i32>();
     assert_eq!((text.value(0), text.value(1)), ("x;y", ""));

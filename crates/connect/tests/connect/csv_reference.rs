@@ -1,7 +1,7 @@
 //! The CSV reader against a reader that looks at one byte at a time, on files that a naive writer wrote.
 
 use arrow::array::{Array, AsArray};
-use lockgate_connect::{CsvColumn, CsvLimits, CsvOptions, CsvReader, RecordPosition};
+use lockgate_connect::{CsvOptions, CsvReader, RecordPosition, SourceColumn, TextLimits};
 use lockgate_model::ValueType;
 use proptest::prelude::*;
 
@@ -121,9 +121,9 @@ proptest! {
         let declared: Vec<_> = header
             .iter()
             .rev()
-            .map(|name| CsvColumn { name: name.parse().unwrap(), value_type: ValueType::Text, nullable: true, format: None })
+            .map(|name| SourceColumn { name: name.parse().unwrap(), value_type: ValueType::Text, nullable: true, format: None })
             .collect();
-        let limits = CsvLimits { read_bytes, ..CsvLimits::default() };
+        let limits = TextLimits { read_bytes, ..TextLimits::default() };
         let mut reader = CsvReader::new(bytes.as_slice(), &declared, CsvOptions::default(), limits).unwrap();
         let mut read = Vec::new();
         while let Some(batch) = reader.next_batch(max_rows).unwrap() {
@@ -138,7 +138,7 @@ proptest! {
         }
         let expected: Vec<_> = (0..)
             .zip(expected)
-            .map(|(row, (line, fields))| (RecordPosition { row, line }, fields))
+            .map(|(row, (line, fields))| (RecordPosition { row, line: Some(line) }, fields))
             .collect();
         prop_assert_eq!(read, expected);
     }

@@ -5,7 +5,9 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use lockgate_connect::{BoundPath, CsvColumn, CsvLimits, CsvOptions, CsvReader, LocalStore, PathTemplate, SourceError};
+use lockgate_connect::{
+    BoundPath, CsvOptions, CsvReader, LocalStore, PathTemplate, SourceColumn, SourceError, TextLimits,
+};
 use lockgate_model::ValueType;
 
 fn pattern(template: &str) -> BoundPath {
@@ -76,8 +78,8 @@ fn a_file_that_changes_while_it_is_read_is_noticed() {
 
     let mut verified = store.open_verified(&file, digest).unwrap();
     let declared =
-        [CsvColumn { name: "id".parse().unwrap(), value_type: ValueType::BigInt, nullable: true, format: None }];
-    let mut reader = CsvReader::new(&mut verified, &declared, CsvOptions::default(), CsvLimits::default()).unwrap();
+        [SourceColumn { name: "id".parse().unwrap(), value_type: ValueType::BigInt, nullable: true, format: None }];
+    let mut reader = CsvReader::new(&mut verified, &declared, CsvOptions::default(), TextLimits::default()).unwrap();
     assert_eq!(reader.next_batch(10).unwrap().unwrap().positions.len(), 2);
     assert_eq!(verified.finish().unwrap(), 7);
 

@@ -137,7 +137,8 @@ fn counts(project: &Project, outcome: &RunOutcome) -> String {
         thousands(outcome.rows_quarantined),
     );
     for row in outcome.quarantined.iter().take(LISTED_MAX) {
-        text.push_str(&format!("            {}:{}: {}\n", row.path, row.line, row.reason));
+        let place = row.line.map_or_else(|| format!(" record {}", row.row), |line| line.to_string());
+        text.push_str(&format!("            {}:{place}: {}\n", row.path, row.reason));
     }
     if outcome.quarantined.len() > LISTED_MAX {
         text.push_str(&format!("            and {} more\n", outcome.quarantined.len() - LISTED_MAX));

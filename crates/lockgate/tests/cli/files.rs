@@ -117,3 +117,37 @@ fn formats_and_null_tokens_have_their_limits() {
         assert!(format!("{}{}", refused.out, refused.err).contains(said), "{}{}", refused.out, refused.err);
     }
 }
+
+#[test]
+fn json_lines_are_loaded_traced_and_set_aside() {
+    let site = Site::empty();
+    let catalog = "dataset: kunden\nat: { store: landing, path: 'kunden/*.jsonl*', format: jsonl }\ncolumns:\n  \
+        id: { type: bigint, nullable: false }\n  ort: { type: text }\n  seit: { type: date, format: '%d.%m.%Y' }\n  \
+        umsatz: { type: 'decimal(12, 2)' }\n  aktiv: { type: boolean }\n";
+    site.write("catalog/kunden.yaml", catalog);
+    site.write("pipelines/kunden.yaml", PIPELINE);
+    let text = "{\"id\": 1, \"ort\": \"Köln\", \"seit\": \"31.12.2026\", \"umsatz\": 0.10, \"aktiv\": true}\n\n\
+        {\"id\": \"x\", \"ort\": \"Geheimstadt\"}\n{\"id\": 3, \"umsatz\": \"2.5\"}\n";
+    site.write("landing/kunden/a.jsonl.gz", gzip(text.as_bytes()));
+    let args = ["run", "kunden", "--max-quarantined", "1"];
+    let said = site.lockgate(&args).exits(0);
+    assert!(said.out.contains("kunden/a.jsonl.gz:3: the value of the column `id` is no bigint"), "{}", said.out);
+    assert!(!said.out.contains("Geheimstadt"));
+    let database = rusqlite::Connection::open(site.path("warehouse.db")).unwrap();
+    let row = |id: i64| {
+        let sql = "SELECT ort, seit, umsatz, aktiv FROM kunden_gelesen WHERE id = ?";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let row: rusqlite::Result<(Option<String>, Option<String>, Option<String>, Option<i64>)> =
+            database.query_row(sql, [id], read);
+        row.unwrap()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(row(1), (text("Köln"), text("2026-12-31"), text("0.10"), Some(1)));
+    assert_eq!(row(3), (None, None, text("2.50"), None));
+    let traced = site.lockgate(&["trace", "kunden_gelesen", "--where", "id = 3", "--format", "json"]).exits(0).json();
+    let source = &traced["rows"][0]["sources"][0];
+    assert_eq!((&source["row"], &source["line"]), (&2.into(), &4.into()));
+    site.replace("catalog/kunden.yaml", "format: jsonl }", "format: jsonl, csv: { header: true } }");
+    let refused = site.lockgate(&["check"]).exits(2);
+    assert!(format!("{}{}", refused.out, refused.err).contains("`csv` does not go with `format: jsonl`"));
+}

@@ -61,6 +61,11 @@ fn check_place(place: DatasetPlace, settings: &Settings, checker: &mut Checker<'
             refuse_option(place.parquet.as_ref().map(|entry| &entry.range), "parquet", "csv", checker);
             file_format::check_csv(place.csv, place.compression, checker).map(DatasetFormat::Csv)
         }
+        FormatChoice::JsonLines => {
+            refuse_option(place.parquet.as_ref().map(|entry| &entry.range), "parquet", "jsonl", checker);
+            refuse_option(place.csv.as_ref().map(|entry| &entry.range), "csv", "jsonl", checker);
+            file_format::check_compression(place.compression).map(DatasetFormat::JsonLines)
+        }
         FormatChoice::Parquet => {
             refuse_option(place.csv.as_ref().map(|entry| &entry.range), "csv", "parquet", checker);
             let compression = place.compression.as_ref().map(|entry| &entry.range);

@@ -19,10 +19,7 @@ pub(super) fn check_csv(
         escape: None,
         null: None,
         encoding: TextEncoding::Utf8,
-        compression: match compression {
-            None => Compression::Auto,
-            Some(compression) => compression.value?,
-        },
+        compression: check_compression(compression)?,
     };
     let Some(entry) = entry else { return Some(dialect) };
     let range = entry.range;
@@ -62,6 +59,11 @@ pub(super) fn check_csv(
         dialect.null = Some(tokens.into_iter().map(|token| token.value).collect::<Option<_>>()?);
     }
     Some(dialect)
+}
+
+/// What is declared, or else what the files' first bytes say.
+pub(super) fn check_compression(compression: Option<Checked<Compression>>) -> Option<Compression> {
+    compression.map_or(Some(Compression::Auto), |compression| compression.value)
 }
 
 /// One ASCII character that can separate or mark.

@@ -1,4 +1,4 @@
-//! What can be wrong with a CSV file as a whole, and with one record of it; never with a value of it in the text.
+//! What can be wrong with a file of text as a whole, and with one record of it; never with a value of it in the text.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use crate::Fault;
 
 /// Why reading a file can't begin or go on. The caller knows which file it is.
 #[derive(Debug, thiserror::Error)]
-pub enum CsvError {
+pub enum TextFileError {
     /// Unreachable: the bytes can't be read.
     #[error("line {line}: the file can't be read further: {source}")]
     Read {
@@ -41,7 +41,7 @@ pub enum CsvError {
     },
     /// Data: a record too long to hold.
     #[error(
-        "line {line}: the record that begins here has more than {most} bytes: a closing quote may be missing in it"
+        "line {line}: the record that begins here has more than {most} bytes: a closing quote or a line's end may be missing in it"
     )]
     RecordTooLong {
         /// The line on which the record begins.
@@ -59,7 +59,7 @@ pub enum CsvError {
     },
 }
 
-impl CsvError {
+impl TextFileError {
     /// Whose problem it is; where a header and the catalog don't agree, the file's.
     pub fn fault(&self) -> Fault {
         match self {
@@ -148,6 +148,27 @@ pub enum BreakReason {
     /// A quoted field that goes on after its closing quote.
     #[error("text follows a closing quote: a quote within a quoted field is written twice")]
     TextAfterQuote,
+    /// A line that holds no JSON object, or more than one.
+    #[error("it is no JSON object")]
+    NoJsonObject,
+    /// A JSON object with a member of one name twice.
+    #[error("it names the column `{column}` more than once")]
+    NamedTwice {
+        /// The column.
+        column: ColumnName,
+    },
+    /// A JSON string with half of a surrogate pair.
+    #[error("the value of the column `{column}` is no text")]
+    NoText {
+        /// The column.
+        column: ColumnName,
+    },
+    /// A JSON value that is too long for a field.
+    #[error("the value of the column `{column}` is longer than a field may be")]
+    TooLong {
+        /// The column.
+        column: ColumnName,
+    },
     /// The file ends inside a quoted field.
     #[error("a quoted field is not closed before the file ends")]
     OpenQuote,
