@@ -43,6 +43,7 @@ pub struct CsvReader<R> {
     columns: Vec<DeclaredColumn>,
     width: usize,
     ignored: Vec<String>,
+    header: Option<Vec<u8>>,
     rows: u64,
 }
 
@@ -66,11 +67,13 @@ impl<R: Read> CsvReader<R> {
         let (batch_bytes, columns_max) = (limits.batch_bytes, limits.columns);
         let mut records = Records::new(source, &options, limits);
         records.skip_bom()?;
+        let mut header_raw = None;
         let header = match options.has_header() {
             false => Header::by_position(declared),
             true => {
                 let record = records.next()?.ok_or(TextFileError::Empty)?;
                 let line = record.line;
+                header_raw = Some(record.raw.to_vec());
                 read_header(&record, declared, columns_max).map_err(|reason| TextFileError::Header { line, reason })?
             }
         };
@@ -87,6 +90,7 @@ impl<R: Read> CsvReader<R> {
             columns: declared.iter().zip(header.fields).map(place).collect(),
             width: header.width,
             ignored: header.ignored,
+            header: header_raw,
             rows: 0,
         })
     }
@@ -127,6 +131,11 @@ impl<R: Read> CsvReader<R> {
     /// The names in the header that nothing is declared for, in the header's order.
     pub fn ignored_columns(&self) -> &[String] {
         &self.ignored
+    }
+
+    /// The header's bytes as in the file, without the line's end; absent where a file has none.
+    pub fn header(&self) -> Option<&[u8]> {
+        self.header.as_deref()
     }
 
     /// The data records read so far, broken ones counted.

@@ -63,6 +63,12 @@ impl LocalStore {
         self.list_at_most(pattern, LISTED_FILES_MAX)
     }
 
+    /// The regular file at a path as [`StoredFile`] has it; `None` if nothing is there. Fails as [`list`](Self::list).
+    pub fn find(&self, path: &str) -> Result<Option<StoredFile>, SourceError> {
+        let is_within = path.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        if is_within && self.is_wanted(path, true)? { self.stored(path.to_owned()).map(Some) } else { Ok(None) }
+    }
+
     /// The SHA-256 of a file's content now, read in a stream.
     pub fn digest(&self, file: &StoredFile) -> Result<Sha256Digest, SourceError> {
         let mut source = open(file)?;

@@ -22,6 +22,7 @@ mod lines;
 mod manifest;
 mod plan;
 mod provenance;
+mod quarantine;
 mod segment;
 
 pub use document::{Document, DocumentError};
@@ -34,6 +35,10 @@ pub use lines::{LineIndex, LineIndexBuilder};
 pub use manifest::{Input, Manifest};
 pub use plan::{ColumnRecord, LineageRecord, PlanRecord, SinkRecord, SourceColumnRecord};
 pub use provenance::{ProvenanceBuilder, ProvenanceSegment, SourceRow};
+pub use quarantine::{
+    QUARANTINE_COLUMN, QUARANTINE_DIR, QuarantineLine, QuarantinedHeader, QuarantinedRecord, quarantine_from_bytes,
+    quarantine_path, quarantine_to_bytes,
+};
 pub use segment::{SEGMENT_RANGES_MAX, SegmentError};
 
 /// The names under which a run's entries attach these formats.

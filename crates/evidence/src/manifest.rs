@@ -1,6 +1,6 @@
 //! The inputs of a run, numbered: what a source row id's upper part refers to.
 
-use lockgate_model::{DatasetName, InputOrdinal, Sha256Digest, StoreName};
+use lockgate_model::{DatasetName, InputOrdinal, RunId, Sha256Digest, StoreName};
 use serde::{Deserialize, Serialize};
 
 use crate::{Document, attachment};
@@ -29,12 +29,15 @@ pub struct Input {
     pub sha256: Sha256Digest,
     /// The size of the file in bytes; 0 for a commit of a table.
     pub bytes: u64,
-    /// How many records it holds, broken ones included; `None` before it was read.
+    /// How many records were read of it, broken ones included; `None` before it was read.
     pub rows: Option<u64>,
     /// How many of them were set aside; `None` before it was read.
     pub rows_quarantined: Option<u64>,
     /// For a commit of a table: which one. `None` for a file.
     pub commit: Option<InputOrdinal>,
+    /// Where only the records were read that an earlier run had set aside: that run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requarantined: Option<RunId>,
 }
 
 impl Document for Manifest {

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use lockgate_evidence::{
-    Document, Event, KeysUsed, LineIndex, Manifest, PlanRecord, ProvenanceSegment, RunCommit, attachment,
+    Document, KeysUsed, LineIndex, Manifest, PlanRecord, ProvenanceSegment, RunCommit, attachment,
 };
-use lockgate_ledger::{Attachment, Checkpoint, LedgerReader, LedgerStore, TILE_WIDTH, VerifierKey};
+use lockgate_ledger::{Attachment, Checkpoint, LedgerStore, VerifierKey};
 use lockgate_model::{DatasetName, Failure, FailureKind, InputOrdinal};
 use lockgate_project::Project;
 use lockgate_trust::VERIFIER_KEY_FILE;
 use tokio::runtime::Handle;
+
+use crate::runs::{RunEnd, Runs};
 
 /// One commit and everything that is known of it.
 pub(crate) struct Commit {
@@ -32,23 +34,14 @@ pub(crate) struct Commits {
 impl Commits {
     /// Finds the commits in a project's ledger.
     pub(crate) fn find(project: &Project, runtime: &Handle) -> Result<Self, Failure> {
-        let key = verifier_key(project)?;
-        if !project.ledger.at.join("checkpoint").exists() {
-            let message = format!("there is no ledger at {}", project.ledger.at.display());
-            return Err(Failure::new(FailureKind::Failed, message).with_help("run a pipeline first"));
-        }
-        let store = LedgerStore::local(&project.ledger.at)?;
-        let reader = runtime.block_on(LedgerReader::open(store.clone(), key))?;
-        let mut named = BTreeMap::new();
-        for bundle in 0..reader.checkpoint().size.div_ceil(TILE_WIDTH) {
-            for entry in runtime.block_on(reader.entries(bundle))? {
-                if let Some(event) = Event::from_body(entry.kind.as_str(), &entry.body)
-                    && let Event::RunCommit(run) = event.map_err(damaged)?
-                {
-                    named.insert((run.dataset.clone(), run.commit), (run, entry.attachments));
-                }
+        let Runs { store, runs, .. } = Runs::read(project, runtime)?;
+        let commits = runs.into_iter().filter_map(|run| match run.end {
+            RunEnd::Committed { commit, attachments, .. } => {
+                Some(((commit.dataset.clone(), commit.commit), (commit, attachments)))
             }
-        }
+            RunEnd::Aborted { .. } | RunEnd::Open => None,
+        });
+        let named = commits.collect();
         Ok(Self { runtime: runtime.clone(), store, named, opened: BTreeMap::new() })
     }
 
@@ -81,11 +74,7 @@ pub(crate) fn open_commit(
     run: &RunCommit,
     attachments: &[Attachment],
 ) -> Result<Commit, Failure> {
-    let content = |name: &str| {
-        let named = attachments.iter().find(|attachment| attachment.name == name);
-        let named = named.ok_or_else(|| damaged(format!("run {} has no {name}", run.run)))?;
-        runtime.block_on(store.attachment(named)).map_err(Failure::from)
-    };
+    let content = |name: &str| attached(runtime, store, attachments, name);
     Ok(Commit {
         run: run.clone(),
         manifest: Manifest::from_bytes(&content(attachment::MANIFEST)?).map_err(damaged)?,
@@ -94,6 +83,18 @@ pub(crate) fn open_commit(
         provenance: ProvenanceSegment::from_bytes(content(attachment::PROVENANCE)?).map_err(damaged)?,
         lines: LineIndex::from_bytes(content(attachment::LINES)?).map_err(damaged)?,
     })
+}
+
+/// The content of one attachment of an entry.
+pub(crate) fn attached(
+    runtime: &Handle,
+    store: &LedgerStore,
+    attachments: &[Attachment],
+    name: &str,
+) -> Result<Vec<u8>, Failure> {
+    let named = attachments.iter().find(|attachment| attachment.name == name);
+    let named = named.ok_or_else(|| damaged(format!("a run's entry attaches no {name}")))?;
+    runtime.block_on(store.attachment(named)).map_err(Failure::from)
 }
 
 /// The key that the project's ledger is verified with, as it lies with the keys.

@@ -6,9 +6,13 @@
 mod commits;
 mod evidence_check;
 mod key_check;
+mod quarantine;
+mod runs;
 mod trace;
 mod verify;
 mod written_files;
 
+pub use quarantine::{Quarantine, QuarantinedPlace, quarantine};
+pub use runs::intended;
 pub use trace::{Selection, SourceRecord, SourceState, Stage, StageColumn, Trace, TracedRow, trace};
 pub use verify::{VerifyOutcome, VerifyRequest, verify};

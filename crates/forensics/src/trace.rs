@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use lockgate_connect::{Fault, LocalStore, ParquetError, ParquetTable, PathTemplate, SinkError, SqliteTable};
+use lockgate_connect::{Fault, LocalStore, ParquetError, ParquetTable, SinkError, SqliteTable};
 use lockgate_evidence::Input;
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, Form, RowId, RunId, Sha256Digest, StoreName};
 use lockgate_project::{Project, StoreLocation};
@@ -210,9 +210,7 @@ impl Tracer<'_> {
                 return None;
             };
             let store = LocalStore::new(root).ok()?;
-            let pattern = input.path.parse::<PathTemplate>().ok()?.bind(&BTreeMap::new()).ok()?;
-            let file = store.list(&pattern).ok()?.into_iter().find(|file| file.path == input.path)?;
-            store.digest(&file).ok()
+            store.digest(&store.find(&input.path).ok()??).ok()
         };
         match digest() {
             Some(digest) if digest == input.sha256 => SourceState::Unchanged,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lockgate_crypto::sha256;
+use lockgate_evidence::quarantine_path;
 use lockgate_ledger::{Checkpoint, Entry, LedgerStore, VerifierKey, VerifyError};
 use lockgate_model::{Failure, FailureKind};
 use lockgate_trust::{KEY_TABLE_FILE, KeyTable};
@@ -13,9 +14,6 @@ use tokio::runtime::Handle;
 use crate::commits::open_commit;
 use crate::evidence_check::{Story, check_counts};
 use crate::key_check::check_keys;
-
-/// The folder of sealed quarantine files within a ledger's.
-const QUARANTINE_DIR: &str = "quarantine";
 
 /// What to verify, and against what.
 #[derive(Debug, Clone)]
@@ -122,7 +120,7 @@ fn check_commits(ledger: &Path, store: &LedgerStore, story: &Story, runtime: &Ha
             .map_err(|failure| Failure::new(failure.kind, format!("entry {index}: {}", failure.message)))?;
         check_counts(&commit).map_err(wrong)?;
         if let Some(expected) = run.quarantine_sha256 {
-            let path = ledger.join(QUARANTINE_DIR).join(format!("{}.jsonl", run.run));
+            let path = quarantine_path(ledger, &run.run);
             match std::fs::read(&path) {
                 Ok(content) if sha256(&content) == expected => {}
                 Ok(_) => return Err(wrong(format!("`{}` is not the file that was written", path.display()))),

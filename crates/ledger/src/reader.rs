@@ -1,7 +1,7 @@
 //! Reading a ledger through its signed checkpoint: entries, and proofs about them.
 
 use crate::checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint};
-use crate::merkle::{Hash, Range, consistency_ranges, inclusion_ranges, root_of, split};
+use crate::merkle::{Hash, Range, consistency_ranges, empty_root, inclusion_ranges, leaf_hash, root_of, split};
 use crate::note::VerifierKey;
 use crate::tile::{BUNDLE_BYTES_MAX, CHECKPOINT, TILE_WIDTH, bundle_path, parse_bundle, tile_path, width_of};
 use crate::tree::Tree;
@@ -68,6 +68,32 @@ impl LedgerReader {
             })
         };
         self.bundle(bundle, width).await?.iter().map(parse).collect()
+    }
+
+    /// Every entry with its index, in order. Fails, after they were handed out, unless they are those whose root the
+    /// checkpoint signs: what was learnt from them must not be used before this returns.
+    pub async fn proven_entries(&self, mut each: impl FnMut(u64, Entry)) -> Result<(), LedgerError> {
+        let mut tree = Tree::default();
+        for bundle in 0..self.checkpoint.size.div_ceil(TILE_WIDTH) {
+            let width = width_of(bundle, self.checkpoint.size);
+            for bytes in self.bundle(bundle, width).await? {
+                let index = tree.size();
+                tree.push(leaf_hash(&bytes));
+                let entry = Entry::from_bytes(&bytes).map_err(|error| LedgerError::Damaged {
+                    object: bundle_path(bundle, width),
+                    what: format!("has an entry: {error}"),
+                })?;
+                each(index, entry);
+            }
+        }
+        let root = if tree.size() == 0 { empty_root() } else { tree.root() };
+        match root == self.checkpoint.root {
+            true => Ok(()),
+            false => Err(LedgerError::Damaged {
+                object: CHECKPOINT.into(),
+                what: "does not sign the root of the entries: one of them was changed".into(),
+            }),
+        }
     }
 
     /// The hashes that prove the entry at an index to be under the checkpoint.

@@ -77,7 +77,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:  lockgate run daily_customers --param date=2026-11-01")]
     Run(RunArgs),
     /// Trace rows of a table to the files, rows and lines they were made from
-    #[command(after_help = "Example:  lockgate trace analytics.customers --where \"id = 4711\"")]
+    #[command(
+        after_help = "Example:  lockgate trace analytics.customers --where \"id = 4711\"\n          lockgate trace --quarantine 06f9…"
+    )]
     Trace(TraceArgs),
     /// Verify a ledger: recompute all of it and name the first thing that is wrong
     #[command(
@@ -105,8 +107,11 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The pipelines; each runs after those whose outputs it reads, and none after one that failed
-    #[arg(required = true, value_name = "PIPELINE")]
+    #[arg(required_unless_present = "requarantined", value_name = "PIPELINE")]
     pub(crate) pipelines: Vec<String>,
+    /// Take the records that this run had set aside, now that their file or the catalog is mended
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["pipelines", "params"])]
+    pub(crate) requarantined: Option<String>,
     /// A parameter, such as date=2026-11-01; of several pipelines those get it that know it
     #[arg(long = "param", value_name = "NAME=VALUE")]
     pub(crate) params: Vec<String>,
@@ -140,10 +145,14 @@ pub(crate) struct ScanArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TraceArgs {
     /// The dataset, as a pipeline writes it
-    pub(crate) dataset: String,
+    #[arg(required_unless_present = "quarantine")]
+    pub(crate) dataset: Option<String>,
     /// An SQL expression over the table's columns
-    #[arg(long = "where", value_name = "SQL", required_unless_present = "row", conflicts_with = "row")]
+    #[arg(long = "where", value_name = "SQL", required_unless_present_any = ["row", "quarantine"], conflicts_with = "row")]
     pub(crate) condition: Option<String>,
+    /// List the records that a run set aside instead: file, line and reason, never a value
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["dataset", "condition", "row"])]
+    pub(crate) quarantine: Option<String>,
     /// A row's lockgate_rid
     #[arg(long, value_name = "ID")]
     pub(crate) row: Option<i64>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use lockgate_crypto::{Random, SystemRandom};
-use lockgate_model::{Failure, FailureKind, PipelineName};
+use lockgate_model::{Failure, FailureKind, PipelineName, RunId};
 use lockgate_plan::{Compiled, Governed, Plan};
 use lockgate_project::{Code, Diagnostics, Pipeline, Project, Severity, SourceFiles, find_root, nearest, render};
 use tokio::runtime::Runtime;
@@ -104,6 +104,13 @@ pub(crate) fn kind_of(diagnostics: &Diagnostics) -> FailureKind {
     } else {
         FailureKind::Invalid
     }
+}
+
+/// A run's id, as a command line gives it.
+pub(crate) fn run_id(text: &str) -> Result<RunId, Failure> {
+    text.parse().map_err(|error| {
+        Failure::new(FailureKind::Invalid, format!("{error}")).with_help("`lockgate history` lists the runs")
+    })
 }
 
 /// The runtime of the command.

@@ -1,11 +1,13 @@
 //! What a run reads, numbered: files by their digest, commits of a table by their record's digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use lockgate_connect::{CommittedRun, CsvOptions, FileKeys, LocalStore, PathTemplate, StoredFile, parse_value};
-use lockgate_crypto::sha256;
+use lockgate_connect::{
+    CommittedRun, CsvOptions, FileKeys, LocalStore, PathTemplate, RecordPosition, StoredFile, parse_value,
+};
+use lockgate_crypto::{Secret, sha256};
 use lockgate_evidence::{Input, Manifest};
 use lockgate_model::{
     ColumnName, Compression, DatasetName, Failure, FailureKind, InputOrdinal, TextEncoding, ValueFormat,
@@ -31,13 +33,45 @@ pub(crate) enum Source {
         store: LocalStore,
         file: StoredFile,
         format: FileFormat,
-        /// Columns whose values stand in the file's path, each with its one value.
-        partitions: Vec<(ColumnName, ArrayRef)>,
+        partitions: Partitions,
+        taken: Taken,
+    },
+    /// Records of a file that is gone.
+    Kept {
+        kept: Arc<Kept>,
+        files: Arc<TextFiles>,
+        partitions: Partitions,
     },
     Commit {
         table: WrittenTable,
         ordinal: InputOrdinal,
     },
+}
+
+/// Columns whose values stand in a file's path, each with its one value.
+pub(crate) type Partitions = Vec<(ColumnName, ArrayRef)>;
+
+/// Which records of a file are taken.
+#[derive(Debug, Clone)]
+pub(crate) enum Taken {
+    All,
+    /// Those of these numbers, of a file that has so many.
+    Rows {
+        rows: Arc<BTreeSet<u64>>,
+        of: u64,
+    },
+}
+
+/// Records that were kept, as a file of their own, with their places in the file that they come from.
+pub(crate) struct Kept {
+    pub(crate) text: Secret<Vec<u8>>,
+    pub(crate) positions: Vec<RecordPosition>,
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").field("records", &self.positions.len()).finish_non_exhaustive()
+    }
 }
 
 /// How a file is read.
@@ -59,6 +93,12 @@ pub(crate) struct TextFiles {
 pub(crate) enum TextRecords {
     Csv(CsvOptions),
     JsonLines,
+}
+
+impl std::fmt::Debug for TextFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextFiles").finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for FileFormat {
@@ -108,16 +148,7 @@ fn list_files(
         return Err(Failure::new(FailureKind::Failed, message)
             .with_help("check the parameters and that the files have arrived; nothing was written"));
     }
-    let format = match &dataset.format {
-        DatasetFormat::Csv(dialect) => {
-            let records = TextRecords::Csv(csv_options(dialect).map_err(configuration)?);
-            text_files(dataset, records, dialect.compression, dialect.encoding)
-        }
-        DatasetFormat::JsonLines(compression) => {
-            text_files(dataset, TextRecords::JsonLines, *compression, TextEncoding::Utf8)
-        }
-        DatasetFormat::Parquet(options) => FileFormat::Parquet(Arc::new(declared_keys(dataset, options)?)),
-    };
+    let format = file_format(dataset)?;
     let input = |file: StoredFile| {
         let entry = Input {
             dataset: dataset.name.value.clone(),
@@ -128,12 +159,45 @@ fn list_files(
             rows: None,
             rows_quarantined: None,
             commit: None,
+            requarantined: None,
         };
         let partitions = partitions_of(dataset, &file.path)?;
-        let source = Source::File { store: store.clone(), file, format: format.clone(), partitions };
+        let source = Source::File { store: store.clone(), file, format: format.clone(), partitions, taken: Taken::All };
         Ok(RunInput { entry, source })
     };
     files.into_iter().map(input).collect()
+}
+
+/// The file at a path of a dataset's store, if it is there.
+pub(crate) fn find_file(
+    project: &Project,
+    dataset: &Dataset,
+    path: &str,
+) -> Result<Option<(LocalStore, StoredFile)>, Failure> {
+    let name = &dataset.store.value;
+    let Some(StoreLocation::Files(root)) = project.stores.get(name).map(|store| &store.location) else {
+        return Err(failures::bug(format!("store `{name}` holds no files")));
+    };
+    let failed = |error| failures::source(name.as_str(), &error);
+    let store = LocalStore::new(root).map_err(failed)?;
+    let found = store.find(path).map_err(failed)?;
+    Ok(found.map(|file| (store, file)))
+}
+
+/// How the files of a dataset are read.
+pub(crate) fn file_format(dataset: &Dataset) -> Result<FileFormat, Failure> {
+    Ok(match &dataset.format {
+        DatasetFormat::Csv(dialect) => {
+            let options = csv_options(dialect).map_err(|error| {
+                Failure::new(FailureKind::Invalid, format!("dataset `{}`: {error}", dataset.name.value))
+            })?;
+            text_files(dataset, TextRecords::Csv(options), dialect.compression, dialect.encoding)
+        }
+        DatasetFormat::JsonLines(compression) => {
+            text_files(dataset, TextRecords::JsonLines, *compression, TextEncoding::Utf8)
+        }
+        DatasetFormat::Parquet(options) => FileFormat::Parquet(Arc::new(declared_keys(dataset, options)?)),
+    })
 }
 
 /// A dataset's dialect as the reader takes it.
@@ -174,7 +238,7 @@ fn declared_keys(dataset: &Dataset, options: &ParquetOptions) -> Result<FileKeys
 }
 
 /// The values of the partition columns in a path, as Hive writes them: percent-encoded, with a name for null.
-fn partitions_of(dataset: &Dataset, path: &str) -> Result<Vec<(ColumnName, ArrayRef)>, Failure> {
+pub(crate) fn partitions_of(dataset: &Dataset, path: &str) -> Result<Partitions, Failure> {
     const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
     let folders: Vec<&str> = path.split('/').collect();
     let value = |(column, place): (&Column, usize)| {
@@ -228,6 +292,7 @@ fn list_commits(project: &Project, dataset: &DatasetName, keys: &Arc<FileKeys>) 
             rows: None,
             rows_quarantined: None,
             commit: Some(commit.commit_ordinal),
+            requarantined: None,
         },
         source: Source::Commit { table: table.clone(), ordinal: commit.commit_ordinal },
     };

@@ -22,13 +22,13 @@ mod protectors;
 mod quarantine;
 mod reading;
 mod recover;
+mod requarantine;
 mod sink;
 mod workspace;
 
 pub use execute::MaxQuarantined;
 pub use journal::{Journal, LedgerPosition};
 pub use outcome::{ColumnOutcome, InputOutcome, QuarantinedRow, RunOutcome, RunStatus};
-pub use pipeline::{RunRequest, run};
-pub use quarantine::QUARANTINE_DIR;
+pub use pipeline::{RunRequest, Take, run};
 pub use reading::Progress;
 pub use workspace::Workspace;

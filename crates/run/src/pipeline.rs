@@ -28,6 +28,7 @@ use crate::protectors::{Digits, Seal, Token};
 use crate::quarantine::{self, SetAside};
 use crate::reading::{Findings, Progress, line_index};
 use crate::recover::settle_interrupted;
+use crate::requarantine;
 use crate::sink::{FileProtection, Sink, file_protection};
 use crate::workspace::Workspace;
 
@@ -39,6 +40,8 @@ pub struct RunRequest<'a> {
     pub pipeline: &'a Pipeline,
     /// Its compiled plan.
     pub plan: &'a Governed<Plan>,
+    /// Which records.
+    pub take: Take,
     /// The parameters that were given.
     pub params: BTreeMap<String, String>,
     /// When to give up.
@@ -51,6 +54,15 @@ pub struct RunRequest<'a> {
     pub random: Arc<dyn Random>,
     /// The time at which it begins.
     pub now: Timestamp,
+}
+
+/// Which records a run takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Take {
+    /// Those of all inputs that the sink does not have yet.
+    New,
+    /// Those that an earlier run set aside.
+    Requarantined(RunId),
 }
 
 /// Runs a pipeline. Either its new rows are all in the sink and the ledger says so, or nothing was changed.
@@ -70,8 +82,13 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     let mut sink = Sink::open(project, store, &pipeline.into.dataset.value)?;
     let past = past_commits(sink.commits(store, &pipeline.into.dataset.value)?, &workspace)?;
     let keys = Arc::new(workspace.keyring.file_keys()?.into_iter().collect());
-    let inputs = list_inputs(project, plan, &params, &keys)?;
-    let inputs = select_new(inputs, &past, &pipeline.into.mode, sha256(&plan_bytes));
+    let mode = &pipeline.into.mode;
+    let inputs = match &request.take {
+        Take::New => select_new(list_inputs(project, plan, &params, &keys)?, &past, mode, sha256(&plan_bytes)),
+        Take::Requarantined(run) => {
+            requarantine::Request { project, plan, mode, past: &past, run }.inputs(&workspace.keyring)?
+        }
+    };
     let mut attempt =
         Attempt { request, run: new_run_id(request)?, record, plan_bytes, params, workspace, quarantined: Vec::new() };
     if inputs.is_empty() {
@@ -253,7 +270,8 @@ impl Attempt<'_> {
         let set_aside: Vec<SetAside> = found.values().flat_map(|finding| finding.set_aside.iter().cloned()).collect();
         let rows_read = found.values().map(|finding| finding.rows).sum();
         self.request.max_quarantined.check(set_aside.len() as u64, rows_read)?;
-        let quarantine_sha256 = self.quarantine(&set_aside, &manifest)?;
+        let headers = found.iter().filter_map(|(input, finding)| Some((input.get(), finding.header.clone()?)));
+        let quarantine_sha256 = self.quarantine(&set_aside, &headers.collect(), &manifest)?;
 
         let rows_written = provenance.rows();
         let journal = &mut self.workspace.journal;
@@ -281,7 +299,12 @@ impl Attempt<'_> {
         Ok((record, manifest))
     }
 
-    fn quarantine(&mut self, records: &[SetAside], manifest: &Manifest) -> Result<Option<Sha256Digest>, Failure> {
+    fn quarantine(
+        &mut self,
+        records: &[SetAside],
+        headers: &BTreeMap<u32, Vec<u8>>,
+        manifest: &Manifest,
+    ) -> Result<Option<Sha256Digest>, Failure> {
         if records.is_empty() {
             return Ok(None);
         }
@@ -302,7 +325,7 @@ impl Attempt<'_> {
         let (sealer, _) = self.workspace.keyring.sealer(dataset, &column, &self.run, None)?;
         // The key must be in the table, durably, before anything is sealed with it.
         self.workspace.settle_keys()?;
-        quarantine::write(&self.request.project.ledger.at, &self.run, records, Some(sealer))
+        quarantine::write(&self.request.project.ledger.at, &self.run, headers, records, sealer).map(Some)
     }
 
     fn outcome(

@@ -1,22 +1,17 @@
-//! Records that were set aside: kept whole, sealed, and told of without a value.
-//!
-//! One JSON line a record, in `quarantine/RUN.jsonl` beside the ledger: `{input, row, line, reason, raw}`. `raw` is the
-//! record's bytes as they are in the file, sealed under the key of the dataset's quarantine. The ledger's `run.commit`
-//! names the file by its digest.
+//! Records that were set aside are sealed and kept; a later run takes them once they are mended.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use lockgate_crypto::{SealError, Sealer, sha256};
+use lockgate_crypto::{SealError, SealedValue, Sealer, Secret, sha256};
+use lockgate_evidence::{
+    QUARANTINE_COLUMN, QuarantineLine, QuarantinedHeader, QuarantinedRecord, quarantine_from_bytes, quarantine_path,
+    quarantine_to_bytes,
+};
 use lockgate_model::{ColumnName, Failure, FailureKind, RunId, Sha256Digest};
-use serde::Serialize;
+use lockgate_trust::Keyring;
 
 use crate::failures;
-
-/// The folder within the ledger's.
-pub const QUARANTINE_DIR: &str = "quarantine";
-/// The column under whose key a dataset's broken records are sealed. No catalog can declare it: a header with
-/// parentheses could, so the dataset part of the context is the pipeline's output and not the file's dataset.
-const QUARANTINE_COLUMN: &str = "(quarantined records)";
 
 /// A record that was set aside, before it is sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,49 +23,67 @@ pub(crate) struct SetAside {
     pub(crate) raw: Vec<u8>,
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    input: u32,
-    row: u64,
-    line: Option<u64>,
-    reason: &'a str,
-    raw: &'a str,
-}
-
 pub(crate) fn column() -> Result<ColumnName, Failure> {
     QUARANTINE_COLUMN.parse().map_err(failures::bug)
 }
 
-/// Seals and writes the records, durably. Gives the file's digest; without records there is no file.
+/// Seals and writes the records with the headers of their inputs, durably. Gives the file's digest.
 pub(crate) fn write(
     ledger: &Path,
     run: &RunId,
+    headers: &BTreeMap<u32, Vec<u8>>,
     records: &[SetAside],
-    sealer: Option<Sealer>,
-) -> Result<Option<Sha256Digest>, Failure> {
-    let (Some(mut sealer), false) = (sealer, records.is_empty()) else { return Ok(None) };
-    let mut content = Vec::new();
-    for record in records {
-        let mut raw = String::new();
-        sealer.seal_text_into(&record.raw, None, &mut raw).map_err(|error: SealError| {
-            Failure::new(
-                FailureKind::Failed,
-                format!("record {} of input {} cannot be set aside: {error}", record.row, record.input),
-            )
-        })?;
-        let line = Line { input: record.input, row: record.row, line: record.line, reason: &record.reason, raw: &raw };
-        serde_json::to_writer(&mut content, &line).map_err(failures::bug)?;
-        content.push(b'\n');
+    mut sealer: Sealer,
+) -> Result<Sha256Digest, Failure> {
+    let mut seal = |input: u32, raw: &[u8]| {
+        let mut text = String::new();
+        let sealed = sealer.seal_text_into(raw, None, &mut text).map(|()| text);
+        sealed.map_err(|error: SealError| {
+            Failure::new(FailureKind::Failed, format!("a record of input {input} cannot be set aside: {error}"))
+        })
+    };
+    let mut lines = Vec::with_capacity(headers.len() + records.len());
+    for (input, raw) in headers.iter().filter(|(input, _)| records.iter().any(|record| record.input == **input)) {
+        lines.push(QuarantineLine::Header(QuarantinedHeader { input: *input, raw: seal(*input, raw)? }));
     }
-    let path = path(ledger, run);
+    for SetAside { input, row, line, reason, raw } in records {
+        let raw = seal(*input, raw)?;
+        let record = QuarantinedRecord { input: *input, row: *row, line: *line, reason: reason.clone(), raw };
+        lines.push(QuarantineLine::Record(record));
+    }
+    let content = quarantine_to_bytes(&lines).map_err(failures::bug)?;
+    let path = quarantine_path(ledger, run);
     let folder = path.parent().unwrap_or(ledger);
     std::fs::create_dir_all(folder).map_err(|error| {
         Failure::new(FailureKind::Unreachable, format!("{} cannot be made: {error}", folder.display()))
     })?;
     lockgate_trust::write_durably(&path, &content, 0o600)?;
-    Ok(Some(sha256(&content)))
+    Ok(sha256(&content))
 }
 
-pub(crate) fn path(ledger: &Path, run: &RunId) -> PathBuf {
-    ledger.join(QUARANTINE_DIR).join(format!("{run}.jsonl"))
+/// Reads what a run set aside; it must be what the run's entry names.
+pub(crate) fn read(ledger: &Path, run: &RunId, expected: Sha256Digest) -> Result<Vec<QuarantineLine>, Failure> {
+    let path = quarantine_path(ledger, run);
+    let content = std::fs::read(&path).map_err(|error| {
+        Failure::new(FailureKind::Unreachable, format!("the quarantine {} cannot be read: {error}", path.display()))
+    })?;
+    let tampered = || {
+        Failure::new(FailureKind::Tampered, format!("{} is not the file that run {run} wrote", path.display()))
+            .with_help("restore it from a copy; `lockgate verify` checks it")
+    };
+    if sha256(&content) != expected {
+        return Err(tampered());
+    }
+    quarantine_from_bytes(&content).map_err(|_| tampered())
+}
+
+/// The bytes that were sealed.
+pub(crate) fn open(keyring: &Keyring, raw: &str) -> Result<Secret<Vec<u8>>, Failure> {
+    let sealed: SealedValue = raw.parse().map_err(|error| {
+        Failure::new(FailureKind::Tampered, format!("a record of the quarantine is no sealed value: {error}"))
+    })?;
+    let opener = keyring.opener(sealed.dek_id())?;
+    opener.open(&sealed, None).map_err(|error| {
+        Failure::new(FailureKind::Tampered, format!("a record of the quarantine does not open: {error}"))
+    })
 }

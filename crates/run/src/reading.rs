@@ -1,6 +1,6 @@
 //! The inputs of one table as a stream of batches with row ids, read on a thread of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +13,15 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
 use lockgate_connect::{
-    CsvReader, FileKeys, JsonLinesReader, LocalStore, ParquetReader, ParquetTable, ScannedBatch, SinkColumn,
-    SourceBatch, SourceColumn, SourceError, SqliteTable, StoredFile, TextFileError, TextLimits, decode,
+    CsvReader, FileKeys, JsonLinesReader, LocalStore, ParquetReader, ParquetTable, RecordPosition, ScannedBatch,
+    SinkColumn, SourceBatch, SourceColumn, SourceError, SqliteTable, StoredFile, TextFileError, TextLimits, decode,
 };
 use lockgate_evidence::{Input, LineIndexBuilder};
 use lockgate_model::{ColumnName, Failure, FailureKind, InputOrdinal, RowId};
 use tokio::sync::mpsc::Sender;
 
 use crate::failures;
-use crate::inputs::{FileFormat, RunInput, Source, TextFiles, TextRecords};
+use crate::inputs::{FileFormat, Kept, RunInput, Source, Taken, TextFiles, TextRecords};
 use crate::quarantine::SetAside;
 use crate::sink::WrittenTable;
 
@@ -41,6 +41,8 @@ pub trait Progress: Send + Sync {
 pub(crate) struct Finding {
     pub(crate) rows: u64,
     pub(crate) set_aside: Vec<SetAside>,
+    /// The header of a CSV file.
+    pub(crate) header: Option<Vec<u8>>,
     /// The row and line where each stretch of consecutive lines begins.
     pub(crate) lines: Vec<(RowId, u64)>,
 }
@@ -120,8 +122,15 @@ impl TableReader {
         let mut table = None;
         for (ordinal, input) in &self.inputs {
             match &input.source {
-                Source::File { store, file, format, partitions } => {
-                    let finding = self.read_file(*ordinal, input, (store, file), format, partitions, batches)?;
+                Source::File { store, file, format, partitions, taken } => {
+                    let out = Batcher { reader: self, ordinal: *ordinal, partitions, pick: Pick::of(taken), batches };
+                    let finding = self.read_file(&out, input, (store, file), format)?;
+                    self.findings.add(*ordinal, finding);
+                }
+                Source::Kept { kept, files, partitions } => {
+                    let pick = Pick::At(&kept.positions);
+                    let out = Batcher { reader: self, ordinal: *ordinal, partitions, pick, batches };
+                    let finding = self.read_kept(&out, &input.entry, files, kept)?;
                     self.findings.add(*ordinal, finding);
                 }
                 Source::Commit { table: written, ordinal: commit } => {
@@ -138,27 +147,28 @@ impl TableReader {
 
     fn read_file(
         &self,
-        ordinal: InputOrdinal,
+        out: &Batcher<'_>,
         input: &RunInput,
         (store, file): (&LocalStore, &StoredFile),
         format: &FileFormat,
-        partitions: &[(ColumnName, ArrayRef)],
-        batches: &Batches,
     ) -> std::result::Result<Finding, Stop> {
         let entry = &input.entry;
         let failed = |error| failures::source(entry.store.as_str(), &error);
-        let out = Batcher { reader: self, ordinal, partitions, batches };
         match format {
             FileFormat::Text(files) => {
                 let verified = store.open_verified(file, entry.sha256).map_err(failed)?;
                 let mut counted = Counted { inner: verified, bytes: Arc::default() };
-                let finding = self.read_text(&out, entry, files, &mut counted)?;
+                let bytes = Arc::clone(&counted.bytes);
+                let failed_text = |error| failures::text_file(entry.store.as_str(), &entry.path, &error);
+                let text = decode(&mut counted, files.compression, files.encoding)
+                    .map_err(|source| failed_text(TextFileError::Read { line: 1, source }))?;
+                let finding = self.read_text(out, entry, files, text, &bytes)?;
                 // Only now is it known that what was read is what the manifest names.
                 counted.inner.finish().map_err(failed)?;
                 Ok(finding)
             }
             FileFormat::Parquet(keys) => {
-                let finding = self.read_parquet(&out, entry, file, keys)?;
+                let finding = self.read_parquet(out, entry, file, keys)?;
                 // Its parts were read in an order of their own: the whole is digested once more.
                 match store.digest(file).map_err(failed)? == entry.sha256 {
                     true => Ok(finding),
@@ -179,14 +189,12 @@ impl TableReader {
         out: &Batcher<'_>,
         entry: &Input,
         files: &TextFiles,
-        source: &mut Counted<R>,
+        text: R,
+        bytes: &AtomicU64,
     ) -> std::result::Result<Finding, Stop> {
         let failed = |error| failures::text_file(entry.store.as_str(), &entry.path, &error);
-        let bytes = Arc::clone(&source.bytes);
         let mut columns = self.columns_in_files(out.partitions);
         columns.iter_mut().for_each(|column| column.format = files.formats.get(&column.name).cloned());
-        let text = decode(source, files.compression, files.encoding)
-            .map_err(|source| failed(TextFileError::Read { line: 1, source }))?;
         let mut finding = Finding::default();
         match &files.records {
             TextRecords::Csv(options) => {
@@ -195,17 +203,31 @@ impl TableReader {
                 while let Some(batch) = csv.next_batch(BATCH_ROWS).map_err(failed)? {
                     out.send(batch, bytes.swap(0, Ordering::Relaxed), &mut finding)?;
                 }
-                finding.rows = csv.rows();
+                finding.rows = out.taken(entry, csv.rows())?;
+                finding.header = csv.header().map(<[u8]>::to_vec);
             }
             TextRecords::JsonLines => {
                 let mut json = JsonLinesReader::new(text, &columns, TextLimits::default());
                 while let Some(batch) = json.next_batch(BATCH_ROWS).map_err(failed)? {
                     out.send(batch, bytes.swap(0, Ordering::Relaxed), &mut finding)?;
                 }
-                finding.rows = json.rows();
+                finding.rows = out.taken(entry, json.rows())?;
             }
         }
         self.progress.advance(bytes.swap(0, Ordering::Relaxed), 0);
+        Ok(finding)
+    }
+
+    /// Reads records that were kept when their file was not.
+    fn read_kept(
+        &self,
+        out: &Batcher<'_>,
+        entry: &Input,
+        files: &TextFiles,
+        kept: &Kept,
+    ) -> std::result::Result<Finding, Stop> {
+        let finding = self.read_text(out, entry, files, kept.text.expose().as_slice(), &AtomicU64::default())?;
+        self.progress.advance(entry.bytes, 0);
         Ok(finding)
     }
 
@@ -228,7 +250,7 @@ impl TableReader {
         while let Some(batch) = reader.next_batch().map_err(failed)? {
             out.send(batch, 0, &mut finding)?;
         }
-        finding.rows = reader.rows();
+        finding.rows = out.taken(entry, reader.rows())?;
         self.progress.advance(entry.bytes, 0);
         Ok(finding)
     }
@@ -298,12 +320,76 @@ struct Batcher<'a> {
     reader: &'a TableReader,
     ordinal: InputOrdinal,
     partitions: &'a [(ColumnName, ArrayRef)],
+    pick: Pick<'a>,
     batches: &'a Batches,
 }
 
+/// Which of the records that a reader hands out go on, and as which.
+enum Pick<'a> {
+    All,
+    /// Those of these numbers, of so many.
+    Rows(&'a BTreeSet<u64>, u64),
+    /// All, and they stand elsewhere.
+    At(&'a [RecordPosition]),
+}
+
+impl<'a> Pick<'a> {
+    fn of(taken: &'a Taken) -> Self {
+        match taken {
+            Taken::All => Self::All,
+            Taken::Rows { rows, of } => Self::Rows(rows, *of),
+        }
+    }
+
+    fn pick(&self, mut batch: SourceBatch) -> std::result::Result<SourceBatch, Failure> {
+        match self {
+            Self::All => {}
+            Self::Rows(rows, _) => {
+                let kept: BooleanArray =
+                    batch.positions.iter().map(|position| Some(rows.contains(&position.row))).collect();
+                batch.columns = filter_record_batch(&batch.columns, &kept).map_err(failures::bug)?;
+                batch.positions.retain(|position| rows.contains(&position.row));
+                batch.broken.retain(|broken| rows.contains(&broken.position.row));
+            }
+            Self::At(positions) => {
+                let of_broken = batch.broken.iter_mut().map(|broken| &mut broken.position);
+                for position in batch.positions.iter_mut().chain(of_broken) {
+                    let place = usize::try_from(position.row).ok().and_then(|row| positions.get(row));
+                    *position = *place.ok_or_else(not_one_by_one)?;
+                }
+            }
+        }
+        Ok(batch)
+    }
+}
+
+fn not_one_by_one() -> Failure {
+    Failure::new(FailureKind::Failed, "the records that were set aside do not read as so many records any more")
+        .with_help("nothing was written; correct the dataset's dialect, or put the file back")
+}
+
 impl Batcher<'_> {
+    /// How many records are taken of an input that has so many.
+    fn taken(&self, entry: &Input, found: u64) -> std::result::Result<u64, Failure> {
+        match self.pick {
+            Pick::All => Ok(found),
+            Pick::Rows(rows, of) if found == of => Ok(rows.len() as u64),
+            Pick::Rows(_, of) => {
+                let message = format!(
+                    "`{}` in store `{}` has {found} records and had {of} when some were set aside",
+                    entry.path, entry.store
+                );
+                Err(Failure::new(FailureKind::Failed, message)
+                    .with_help("nothing was written; mend each record in its place, and add or remove none"))
+            }
+            Pick::At(positions) if found == positions.len() as u64 => Ok(found),
+            Pick::At(_) => Err(not_one_by_one()),
+        }
+    }
+
     fn send(&self, batch: SourceBatch, bytes: u64, finding: &mut Finding) -> std::result::Result<(), Stop> {
         let rows = batch.positions.len() + batch.broken.len();
+        let batch = self.pick.pick(batch)?;
         let batch = self.with_row_ids(batch, finding)?;
         self.reader.progress.advance(bytes, rows as u64);
         self.batches.blocking_send(Ok(batch)).map_err(|_| Stop::NobodyReads)

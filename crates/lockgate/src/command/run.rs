@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lockgate_model::{Failure, FailureKind};
 use lockgate_plan::{Governed, Plan};
 use lockgate_project::{Pipeline, Project};
-use lockgate_run::{QUARANTINE_DIR, RunOutcome, RunRequest, RunStatus};
+use lockgate_run::{RunOutcome, RunRequest, RunStatus, Take};
 use tokio::runtime::Handle;
 
 use crate::cli::{Format, RunArgs};
@@ -20,13 +20,13 @@ const LISTED_MAX: usize = 20;
 
 pub(crate) fn run(dir: Option<&Path>, args: &RunArgs) -> Result<u8, Failure> {
     let project = context::load(dir)?;
-    let selected = context::pipelines(&project, &args.pipelines)?;
-    let params = parse_params(&args.params)?;
-    let given = share_out(&project, &selected, params)?;
     let runtime = context::runtime()?;
+    let Job { take, pipelines, params } = Job::of(&project, args, runtime.handle())?;
+    let selected = context::pipelines(&project, &pipelines)?;
+    let given = share_out(&project, &selected, params)?;
     let mut outcomes = Vec::new();
     for ((pipeline, plan), params) in selected.iter().zip(given) {
-        let outcome = run_one(&project, (pipeline, plan), params, args, runtime.handle())?;
+        let outcome = run_one(&project, (pipeline, plan), &take, params, args, runtime.handle())?;
         match (args.format, selected.len()) {
             (Format::Text, _) => output::print(&text(&project, &outcome))?,
             (Format::Json, 1) => output::print_json(&outcome)?,
@@ -39,9 +39,32 @@ pub(crate) fn run(dir: Option<&Path>, args: &RunArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// What a command line asks for.
+struct Job {
+    take: Take,
+    pipelines: Vec<String>,
+    params: BTreeMap<String, String>,
+}
+
+impl Job {
+    fn of(project: &Project, args: &RunArgs, runtime: &Handle) -> Result<Self, Failure> {
+        let Some(run) = &args.requarantined else {
+            return Ok(Self {
+                take: Take::New,
+                pipelines: args.pipelines.clone(),
+                params: parse_params(&args.params)?,
+            });
+        };
+        let run = context::run_id(run)?;
+        let (pipeline, params) = lockgate_forensics::intended(project, &run, runtime)?;
+        Ok(Self { take: Take::Requarantined(run), pipelines: vec![pipeline.to_string()], params })
+    }
+}
+
 fn run_one(
     project: &Project,
     (pipeline, plan): (&Pipeline, &Governed<Plan>),
+    take: &Take,
     params: BTreeMap<String, String>,
     args: &RunArgs,
     runtime: &Handle,
@@ -52,6 +75,7 @@ fn run_one(
         project,
         pipeline,
         plan,
+        take: take.clone(),
         params,
         max_quarantined: args.max_quarantined,
         progress: Arc::clone(&bar) as Arc<dyn lockgate_run::Progress>,
@@ -144,8 +168,10 @@ fn counts(project: &Project, outcome: &RunOutcome) -> String {
         text.push_str(&format!("            and {} more\n", outcome.quarantined.len() - LISTED_MAX));
     }
     if let (Some(run), false) = (&outcome.run, outcome.quarantined.is_empty()) {
-        let file = project.ledger.at.join(QUARANTINE_DIR).join(format!("{run}.jsonl"));
-        text.push_str(&format!("            kept whole and sealed in {}\n", file.display()));
+        let at = project.root.display();
+        text.push_str(&format!(
+            "            kept whole and sealed: lockgate trace --quarantine {run} --project {at}\n"
+        ));
     }
     text
 }

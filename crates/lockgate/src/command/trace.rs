@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use lockgate_forensics::{Selection, SourceState, Trace, TracedRow};
-use lockgate_model::{DatasetName, Failure, FailureKind, RowId};
+use lockgate_forensics::{Quarantine, QuarantinedPlace, Selection, SourceState, Trace, TracedRow};
+use lockgate_model::{DatasetName, Failure, FailureKind, RowId, RunId};
+use lockgate_project::Project;
 
 use crate::cli::{Format, TraceArgs};
 use crate::{context, output};
@@ -11,7 +12,11 @@ use crate::{context, output};
 pub(crate) fn trace(dir: Option<&Path>, args: &TraceArgs) -> Result<u8, Failure> {
     let project = context::load(dir)?;
     let invalid = |message: String| Failure::new(FailureKind::Invalid, message);
-    let dataset: DatasetName = args.dataset.parse().map_err(|error| invalid(format!("{error}")))?;
+    if let Some(run) = &args.quarantine {
+        return list_quarantine(&project, &context::run_id(run)?, args.format);
+    }
+    let dataset = args.dataset.as_ref().ok_or_else(|| invalid("say which dataset".into()))?;
+    let dataset: DatasetName = dataset.parse().map_err(|error| invalid(format!("{error}")))?;
     let selection = match (&args.condition, args.row) {
         (Some(condition), _) => Selection::Where(condition.clone()),
         (None, Some(row)) => Selection::Row(RowId::from_i64(row).map_err(|error| invalid(error.to_string()))?),
@@ -40,6 +45,35 @@ pub(crate) fn trace(dir: Option<&Path>, args: &TraceArgs) -> Result<u8, Failure>
         )
         .with_help("the trace above holds for the file as it was; find that one by its SHA-256")),
     }
+}
+
+fn list_quarantine(project: &Project, run: &RunId, format: Format) -> Result<u8, Failure> {
+    let runtime = context::runtime()?;
+    let found = lockgate_forensics::quarantine(project, run, runtime.handle())?;
+    match format {
+        Format::Json => output::print_json(&found)?,
+        Format::Text => output::print(&quarantine_text(project, &found))?,
+    }
+    Ok(0)
+}
+
+fn quarantine_text(project: &Project, found: &Quarantine) -> String {
+    let mut text = format!("run {} of {} set {} records aside\n", found.run, found.pipeline, found.records.len());
+    let row = |record: &QuarantinedPlace| {
+        let line = record.line.map_or_else(|| format!("record {}", record.row), |line| format!("line {line}"));
+        vec![record.path.clone(), line, record.reason.clone()]
+    };
+    text.push_str(&output::table(&found.records.iter().map(row).collect::<Vec<_>>(), 2));
+    match (&found.requarantined_by, found.records.is_empty()) {
+        (_, true) => {}
+        (Some(run), false) => text.push_str(&format!("run {run} has taken them since\n")),
+        (None, false) => text.push_str(&format!(
+            "mend the lines in their files, or the catalog, then: lockgate run --requarantined {} --project {}\n",
+            found.run,
+            project.root.display()
+        )),
+    }
+    text
 }
 
 fn text(trace: &Trace) -> String {

@@ -32,6 +32,9 @@ into: { dataset: kunden_gelesen, store: warehouse }
 runs_as: svc
 ";
 
+type Row = (i64, Option<String>, Option<String>, Option<String>, Option<i64>);
+type Cells = (Option<String>, Option<String>, Option<String>, Option<i64>);
+
 fn site(file: &[u8]) -> Site {
     let site = Site::empty();
     site.write("catalog/kunden.yaml", CATALOG);
@@ -51,7 +54,6 @@ fn a_zipped_german_file_without_a_header_is_read() {
     let database = rusqlite::Connection::open(site.path("warehouse.db")).unwrap();
     let mut statement =
         database.prepare("SELECT id, ort, seit, umsatz, aktiv FROM kunden_gelesen ORDER BY id").unwrap();
-    type Row = (i64, Option<String>, Option<String>, Option<String>, Option<i64>);
     let rows = statement
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))
         .unwrap()
@@ -137,8 +139,7 @@ fn json_lines_are_loaded_traced_and_set_aside() {
     let row = |id: i64| {
         let sql = "SELECT ort, seit, umsatz, aktiv FROM kunden_gelesen WHERE id = ?";
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-        let row: rusqlite::Result<(Option<String>, Option<String>, Option<String>, Option<i64>)> =
-            database.query_row(sql, [id], read);
+        let row: rusqlite::Result<Cells> = database.query_row(sql, [id], read);
         row.unwrap()
     };
     let text = |text: &str| Some(text.to_owned());

@@ -8,6 +8,7 @@ mod evidence;
 mod files;
 mod parquet;
 mod python;
+mod quarantine;
 mod recovery;
 mod storage_faults;
 mod support;
