@@ -24,6 +24,7 @@ mod plan;
 mod provenance;
 mod quarantine;
 mod segment;
+mod timings;
 
 pub use document::{Document, DocumentError};
 pub use event::{
@@ -40,6 +41,7 @@ pub use quarantine::{
     quarantine_path, quarantine_to_bytes,
 };
 pub use segment::{SEGMENT_RANGES_MAX, SegmentError};
+pub use timings::{Stage, StageTiming, Timings};
 
 /// The names under which a run's entries attach these formats.
 pub mod attachment {
@@ -53,4 +55,6 @@ pub mod attachment {
     pub const PROVENANCE: &str = "provenance";
     /// A [`crate::LineIndex`].
     pub const LINES: &str = "lines";
+    /// Where the time went.
+    pub const TIMINGS: &str = "timings";
 }

@@ -5,13 +5,17 @@
 
 mod commits;
 mod evidence_check;
+mod history;
 mod key_check;
+mod protection_diff;
 mod quarantine;
 mod runs;
 mod trace;
 mod verify;
 mod written_files;
 
+pub use history::{LedgerProof, ReportColumn, RunReport, RunState, RunSummary, history, report};
+pub use protection_diff::{Change, ProtectionDiff, protection_diff};
 pub use quarantine::{Quarantine, QuarantinedPlace, quarantine};
 pub use runs::intended;
 pub use trace::{Selection, SourceRecord, SourceState, Stage, StageColumn, Trace, TracedRow, trace};

@@ -44,7 +44,15 @@ pub struct Quarantine {
 
 /// Lists what a run set aside, from a file that must be the one that the ledger names.
 pub fn quarantine(project: &Project, run: &RunId, runtime: &Handle) -> Result<Quarantine, Failure> {
-    let runs = Runs::read(project, runtime)?;
+    quarantine_of(project, &Runs::read(project, runtime)?, run, runtime)
+}
+
+pub(crate) fn quarantine_of(
+    project: &Project,
+    runs: &Runs,
+    run: &RunId,
+    runtime: &Handle,
+) -> Result<Quarantine, Failure> {
     let (entry, commit, attachments) = runs.find_committed(run)?;
     let manifest_of = |attachments: &[_]| {
         let content = attached(runtime, &runs.store, attachments, attachment::MANIFEST)?;

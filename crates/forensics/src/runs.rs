@@ -15,9 +15,9 @@ use crate::commits::{damaged, verifier_key};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum RunEnd {
     /// Its rows are in the sink.
-    Committed { entry: u64, at: Timestamp, commit: RunCommit, attachments: Vec<Attachment> },
+    Committed { entry: u64, commit: RunCommit, attachments: Vec<Attachment> },
     /// It wrote nothing.
-    Aborted { at: Timestamp, reason: String },
+    Aborted { entry: u64, reason: String },
     /// Nothing is known yet: it is under way, or was killed and is settled by the next run.
     Open,
 }
@@ -28,12 +28,15 @@ pub(crate) struct RunEntry {
     pub(crate) intent: RunIntent,
     pub(crate) at: Timestamp,
     pub(crate) principal: Option<PrincipalName>,
+    /// What the intent attaches.
+    pub(crate) attachments: Vec<Attachment>,
     pub(crate) end: RunEnd,
 }
 
 /// A project's ledger, read.
 pub(crate) struct Runs {
     pub(crate) store: LedgerStore,
+    pub(crate) reader: LedgerReader,
     /// Oldest first.
     pub(crate) runs: Vec<RunEntry>,
 }
@@ -59,7 +62,7 @@ impl Runs {
         if let Some(error) = unreadable {
             return Err(damaged(error));
         }
-        Ok(Self { store, runs })
+        Ok(Self { store, reader, runs })
     }
 
     /// The run of that id.
@@ -91,13 +94,14 @@ fn take(runs: &mut Vec<RunEntry>, index: u64, event: Event, entry: &Entry) {
     };
     match event {
         Event::RunIntent(intent) => {
-            runs.push(RunEntry { intent, at, principal: entry.principal.clone(), end: RunEnd::Open });
+            let (principal, attachments) = (entry.principal.clone(), entry.attachments.clone());
+            runs.push(RunEntry { intent, at, principal, attachments, end: RunEnd::Open });
         }
         Event::RunCommit(commit) => {
             let (run, attachments) = (commit.run.clone(), entry.attachments.clone());
-            ended(&run, RunEnd::Committed { entry: index, at, commit, attachments });
+            ended(&run, RunEnd::Committed { entry: index, commit, attachments });
         }
-        Event::RunAbort(abort) => ended(&abort.run, RunEnd::Aborted { at, reason: abort.reason }),
+        Event::RunAbort(abort) => ended(&abort.run, RunEnd::Aborted { entry: index, reason: abort.reason }),
         Event::ProjectCreate(_)
         | Event::KeyCreate(_)
         | Event::KeyRotate(_)

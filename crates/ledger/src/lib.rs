@@ -46,7 +46,7 @@ pub use entry::{
 };
 pub use error::LedgerError;
 pub use lease::Lease;
-pub use merkle::{Hash, check_consistency, check_inclusion};
+pub use merkle::{Hash, check_consistency, check_inclusion, leaf_hash};
 pub use note::VerifierKey;
 pub use proof::proof_file;
 pub use reader::LedgerReader;

@@ -45,8 +45,8 @@ fn hash(parts: &[&[u8]]) -> Hash {
     Hash(*hasher.finish().as_bytes())
 }
 
-/// The hash of an entry.
-pub(crate) fn leaf_hash(entry: &[u8]) -> Hash {
+/// The hash of an entry's bytes.
+pub fn leaf_hash(entry: &[u8]) -> Hash {
     hash(&[&[0], entry])
 }
 

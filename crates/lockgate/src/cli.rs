@@ -81,6 +81,22 @@ pub(crate) enum Command {
         after_help = "Example:  lockgate trace analytics.customers --where \"id = 4711\"\n          lockgate trace --quarantine 06f9…"
     )]
     Trace(TraceArgs),
+    /// List the runs, or report one of them: inputs, counts, protections with reasons, keys, timings, ledger proof
+    #[command(after_help = "Example:  lockgate history\n          lockgate history 06f9… --output report.html")]
+    History(HistoryArgs),
+    /// Compare how two runs protected the data; exits 1 if they differ, and says where the second is weaker
+    #[command(after_help = "Example:  lockgate diff 06f9… 06fb…")]
+    Diff {
+        /// The first run
+        #[arg(value_name = "RUN")]
+        before: String,
+        /// The second run
+        #[arg(value_name = "RUN")]
+        after: String,
+        /// How to write it
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
     /// Verify a ledger: recompute all of it and name the first thing that is wrong
     #[command(
         after_help = "Example:  lockgate verify\n          lockgate verify ./copy-of-ledger --public-key ledger.vkey --against kept.checkpoint"
@@ -107,10 +123,17 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The pipelines; each runs after those whose outputs it reads, and none after one that failed
-    #[arg(required_unless_present = "requarantined", value_name = "PIPELINE")]
+    #[arg(required_unless_present_any = ["requarantined", "select"], value_name = "PIPELINE")]
     pub(crate) pipelines: Vec<String>,
+    /// Pipelines by name or by the dataset that they write: `daily_*`, `+report` with all that feeds it, `customers+`
+    /// with all that it feeds
+    #[arg(long, value_name = "SELECTION")]
+    pub(crate) select: Vec<String>,
+    /// Say what would be read, written and protected, and touch no file's content, key, ledger or table
+    #[arg(long, conflicts_with = "requarantined")]
+    pub(crate) dry_run: bool,
     /// Take the records that this run had set aside, now that their file or the catalog is mended
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["pipelines", "params"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["pipelines", "select", "params"])]
     pub(crate) requarantined: Option<String>,
     /// A parameter, such as date=2026-11-01; of several pipelines those get it that know it
     #[arg(long = "param", value_name = "NAME=VALUE")]
@@ -156,6 +179,24 @@ pub(crate) struct TraceArgs {
     /// A row's lockgate_rid
     #[arg(long, value_name = "ID")]
     pub(crate) row: Option<i64>,
+    /// How to write it
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// The run to report [default: list all runs, newest first]
+    pub(crate) run: Option<String>,
+    /// Only the runs of this pipeline
+    #[arg(long, value_name = "PIPELINE", conflicts_with = "run")]
+    pub(crate) pipeline: Option<String>,
+    /// At most so many runs
+    #[arg(long, value_name = "N", default_value_t = 50, conflicts_with = "run")]
+    pub(crate) limit: usize,
+    /// Write the report as an HTML file that needs nothing beside it
+    #[arg(long, short, value_name = "FILE", requires = "run", conflicts_with = "format")]
+    pub(crate) output: Option<PathBuf>,
     /// How to write it
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,

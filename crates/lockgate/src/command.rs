@@ -2,7 +2,9 @@
 
 mod check;
 mod completions;
+mod diff;
 mod explain;
+mod history;
 mod init;
 mod keys;
 mod run;
@@ -25,6 +27,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Run(args) => run::run(project, &args),
         Command::Scan(args) => scan::scan(project, &args),
         Command::Trace(args) => trace::trace(project, &args),
+        Command::History(args) => history::history(project, &args),
+        Command::Diff { before, after, format } => diff::diff(project, &before, &after, format),
         Command::Verify(args) => verify::verify(project, &args),
         Command::Keys(command) => keys::keys(project, command),
         Command::Schema { output } => schema::schema(output.as_deref()),

@@ -12,6 +12,7 @@ use lockgate_project::{Code, Diagnostics, Pipeline, Project, Severity, SourceFil
 use tokio::runtime::Runtime;
 
 use crate::output;
+use crate::select::select;
 
 /// The project in `dir`, or in the nearest parent of the present folder that has one. Warnings go to standard error.
 pub(crate) fn load(dir: Option<&Path>) -> Result<Project, Failure> {
@@ -45,24 +46,27 @@ pub(crate) fn env(name: &str) -> Option<String> {
 
 /// Compiles the project and gives one pipeline with its plan. Other pipelines may have errors.
 pub(crate) fn pipeline<'p>(project: &'p Project, name: &str) -> Result<(&'p Pipeline, Governed<Plan>), Failure> {
-    let found = pipelines(project, &[name.to_owned()])?.pop();
+    let found = pipelines(project, &[name.to_owned()], &[])?.pop();
     found.ok_or_else(|| Failure::new(FailureKind::Bug, format!("pipeline `{name}` has no plan")))
 }
 
-/// Compiles the project and gives the named pipelines, each once and after those whose outputs it reads. Pipelines that
-/// are not named may have errors.
+/// Compiles the project and gives the named and the selected pipelines, each once and after those whose outputs it
+/// reads. Pipelines that are neither may have errors.
 pub(crate) fn pipelines<'p>(
     project: &'p Project,
     names: &[String],
+    selections: &[String],
 ) -> Result<Vec<(&'p Pipeline, Governed<Plan>)>, Failure> {
-    let named: BTreeSet<&PipelineName> = names.iter().map(|name| known(project, name)).collect::<Result<_, _>>()?;
-    let Compiled { order, mut plans, diagnostics } = lockgate_plan::compile(project);
-    if named.iter().any(|name| !plans.contains_key(*name)) {
+    let mut named: BTreeSet<PipelineName> =
+        names.iter().map(|name| known(project, name).cloned()).collect::<Result<_, _>>()?;
+    let Compiled { order, mut plans, reads, diagnostics } = lockgate_plan::compile(project);
+    named.extend(select(project, &reads, selections)?);
+    if named.iter().any(|name| !plans.contains_key(name)) {
         return Err(rejection(&diagnostics, &project.sources));
     }
     let warnings = diagnostics.into_iter().filter(|diagnostic| diagnostic.severity != Severity::Error);
     tell(&warnings.collect(), &project.sources);
-    let selected = order.iter().filter(|name| named.contains(name));
+    let selected = order.iter().filter(|name| named.contains(*name));
     Ok(selected.filter_map(|name| Some((project.pipelines.get(name)?, plans.remove(name)?))).collect())
 }
 

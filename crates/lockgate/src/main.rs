@@ -5,6 +5,7 @@ mod command;
 mod context;
 mod output;
 mod progress;
+mod select;
 
 use std::process::ExitCode;
 

@@ -38,6 +38,8 @@ pub struct Compiled {
     pub order: Vec<PipelineName>,
     /// The plans of the pipelines without errors.
     pub plans: BTreeMap<PipelineName, Governed<Plan>>,
+    /// The datasets of other pipelines that each pipeline's query names, also where it did not compile.
+    pub reads: BTreeMap<PipelineName, Vec<DatasetName>>,
     /// Errors and warnings of all pipelines.
     pub diagnostics: Diagnostics,
 }
@@ -45,16 +47,16 @@ pub struct Compiled {
 /// Compiles every pipeline. What a pipeline writes is a table for the others, with the levels and forms that it has
 /// there.
 pub fn compile(project: &Project) -> Compiled {
-    let mut compiled = Compiled { order: Vec::new(), plans: BTreeMap::new(), diagnostics: Diagnostics::new() };
     let mut tables: Tables = project
         .datasets
         .values()
         .map(|dataset| (dataset.name.value.clone(), Arc::new(catalog_table(dataset))))
         .collect();
     let outputs: BTreeSet<_> = project.pipelines.values().map(|p| p.into.dataset.value.clone()).collect();
-    let reads =
+    let reads: BTreeMap<_, _> =
         project.pipelines.values().map(|p| (p.name.value.clone(), tables_read(&p.sql.value, &outputs))).collect();
-    compiled.order = match project.dependency_order(&reads) {
+    let mut compiled = Compiled { order: Vec::new(), plans: BTreeMap::new(), reads, diagnostics: Diagnostics::new() };
+    compiled.order = match project.dependency_order(&compiled.reads) {
         Ok(order) => order,
         Err(cycles) => {
             compiled.diagnostics.extend(cycles);
@@ -63,7 +65,7 @@ pub fn compile(project: &Project) -> Compiled {
     };
     for name in &compiled.order {
         let Some(pipeline) = project.pipelines.get(name) else { continue };
-        let feeds = reads.get(name).into_iter().flatten();
+        let feeds = compiled.reads.get(name).into_iter().flatten();
         if feeds.into_iter().any(|dataset| !tables.contains_key(dataset)) {
             // What it reads did not compile and has been reported; its own errors would only follow from that.
             continue;

@@ -1,6 +1,7 @@
 //! Runs a bound plan into a sink's transaction, row by row with its provenance.
 
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
@@ -62,13 +63,24 @@ impl MaxQuarantined {
     }
 }
 
+/// What executing a plan gave.
+pub(crate) struct Executed {
+    pub(crate) provenance: ProvenanceBuilder,
+    /// The engine's time, waiting for records included.
+    pub(crate) protecting: Duration,
+    /// The sink's time.
+    pub(crate) writing: Duration,
+}
+
 /// Executes a plan and writes its rows. The engine sees governed plans only.
 pub(crate) fn execute(
     runtime: &Handle,
     plan: &Governed<Bound>,
     store: &str,
     transaction: &mut SinkTransaction<'_>,
-) -> Result<ProvenanceBuilder, Failure> {
+) -> Result<Executed, Failure> {
+    let started = Instant::now();
+    let mut written = Duration::ZERO;
     let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
     let physical = runtime
         .block_on(context.state().create_physical_plan(plan.logical()))
@@ -80,9 +92,11 @@ pub(crate) fn execute(
     let mut provenance = ProvenanceBuilder::default();
     while let Some(batch) = runtime.block_on(batches.next()) {
         let batch = batch.map_err(|error| failures::engine(&error))?;
+        let began = Instant::now();
         write_batch(&batch, store, transaction, &mut provenance)?;
+        written += began.elapsed();
     }
-    Ok(provenance)
+    Ok(Executed { provenance, protecting: started.elapsed().saturating_sub(written), writing: written })
 }
 
 fn write_batch(

@@ -127,11 +127,12 @@ pub(crate) fn list_inputs(
     Ok(inputs)
 }
 
-fn list_files(
+/// The files of a dataset; at least one.
+pub(crate) fn list_stored(
     project: &Project,
     dataset: &Dataset,
     params: &BTreeMap<String, String>,
-) -> Result<Vec<RunInput>, Failure> {
+) -> Result<(LocalStore, Vec<StoredFile>), Failure> {
     let store_name = &dataset.store.value;
     let Some(StoreLocation::Files(root)) = project.stores.get(store_name).map(|store| &store.location) else {
         return Err(failures::bug(format!("store `{store_name}` holds no files")));
@@ -148,6 +149,17 @@ fn list_files(
         return Err(Failure::new(FailureKind::Failed, message)
             .with_help("check the parameters and that the files have arrived; nothing was written"));
     }
+    Ok((store, files))
+}
+
+fn list_files(
+    project: &Project,
+    dataset: &Dataset,
+    params: &BTreeMap<String, String>,
+) -> Result<Vec<RunInput>, Failure> {
+    let (store, files) = list_stored(project, dataset, params)?;
+    let store_name = &dataset.store.value;
+    let failed = |error| failures::source(store_name.as_str(), &error);
     let format = file_format(dataset)?;
     let input = |file: StoredFile| {
         let entry = Input {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use lockgate_evidence::ColumnRecord;
 use lockgate_model::{ColumnName, DatasetName, Form, PipelineName, RunId, Sha256Digest, StoreName, TagName};
 use serde::Serialize;
 
@@ -36,6 +37,20 @@ pub struct ColumnOutcome {
     /// Why.
     #[serde(skip)]
     pub because: String,
+}
+
+impl ColumnOutcome {
+    pub(crate) fn of(column: &ColumnRecord) -> Self {
+        Self {
+            name: column.name.clone(),
+            level: column.level.clone(),
+            tags: column.tags.clone(),
+            protection: column.form,
+            rule: column.rule.clone(),
+            done: column.protection.as_ref().map_or_else(|| column.form.to_string(), ToString::to_string),
+            because: column.because.clone(),
+        }
+    }
 }
 
 /// One input that was read.

@@ -2,31 +2,33 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lockgate_connect::{CommittedRun, SinkColumn, TableSpec, WriteMode as SinkMode};
 use lockgate_crypto::{Random, sha256};
 use lockgate_evidence::{
     ColumnProtectionKey, DatasetVersion, Document, Event, KeysUsed, Manifest, PlanRecord, RunAbort, RunCommit,
-    RunIntent, attachment,
+    RunIntent, Stage, StageTiming, Timings, attachment,
 };
 use lockgate_ledger::Attachment;
-use lockgate_model::{ColumnName, Failure, FailureKind, Protection, RowId, RunId, Sha256Digest, StoreName};
+use lockgate_model::{
+    ColumnName, Failure, FailureKind, InputOrdinal, Protection, RowId, RunId, Sha256Digest, StoreName,
+};
 use lockgate_plan::{Governed, Plan, Protector};
 use lockgate_project::{Dataset, Pipeline, Project, StoreLocation, WriteMode, bind_params};
 use tokio::runtime::Handle;
 
 use crate::binding::RunBinding;
 use crate::commit_record::CommitRecord;
-use crate::execute::{MaxQuarantined, execute};
+use crate::execute::{Executed, MaxQuarantined, execute};
 use crate::failures;
 use crate::inputs::{PastCommit, RunInput, list_inputs, select_new};
 use crate::outcome::{ColumnOutcome, InputOutcome, QuarantinedRow, RunOutcome, RunStatus};
 use crate::plan_record::plan_record;
 use crate::protectors::{Digits, Seal, Token};
 use crate::quarantine::{self, SetAside};
-use crate::reading::{Findings, Progress, line_index};
+use crate::reading::{Finding, Findings, Progress, line_index};
 use crate::recover::settle_interrupted;
 use crate::requarantine;
 use crate::sink::{FileProtection, Sink, file_protection};
@@ -69,7 +71,7 @@ pub enum Take {
 pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Failure> {
     let started = Instant::now();
     let RunRequest { project, pipeline, plan, .. } = *request;
-    let params = parameters(request)?;
+    let params = bound_params(project, pipeline, plan, &request.params)?;
     let store = &pipeline.into.store.value;
     let spec = table_spec(pipeline, plan)?;
     let doing = format!("run {}", pipeline.name.value);
@@ -83,14 +85,24 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     let past = past_commits(sink.commits(store, &pipeline.into.dataset.value)?, &workspace)?;
     let keys = Arc::new(workspace.keyring.file_keys()?.into_iter().collect());
     let mode = &pipeline.into.mode;
+    let listing = Instant::now();
     let inputs = match &request.take {
         Take::New => select_new(list_inputs(project, plan, &params, &keys)?, &past, mode, sha256(&plan_bytes)),
         Take::Requarantined(run) => {
             requarantine::Request { project, plan, mode, past: &past, run }.inputs(&workspace.keyring)?
         }
     };
-    let mut attempt =
-        Attempt { request, run: new_run_id(request)?, record, plan_bytes, params, workspace, quarantined: Vec::new() };
+    let mut attempt = Attempt {
+        request,
+        run: new_run_id(request)?,
+        record,
+        plan_bytes,
+        params,
+        workspace,
+        quarantined: Vec::new(),
+        stages: Vec::new(),
+    };
+    attempt.time(Stage::Inputs, listing.elapsed());
     if inputs.is_empty() {
         return Ok(attempt.outcome(None, &[], recovered, started));
     }
@@ -99,12 +111,16 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     Ok(attempt.outcome(Some(&written.commit), &written.manifest.inputs, recovered, started))
 }
 
-fn parameters(request: &RunRequest<'_>) -> Result<BTreeMap<String, String>, Failure> {
-    let datasets: Vec<&Dataset> =
-        request.plan.reads().filter_map(|table| request.project.datasets.get(&table.dataset)).collect();
-    bind_params(request.pipeline, &request.params, &datasets).map_err(|diagnostics| {
-        let rendered =
-            lockgate_project::render(&diagnostics, &request.project.sources, lockgate_project::Colour::Never);
+/// The value of each parameter of a run.
+pub(crate) fn bound_params(
+    project: &Project,
+    pipeline: &Pipeline,
+    plan: &Governed<Plan>,
+    given: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let datasets: Vec<&Dataset> = plan.reads().filter_map(|table| project.datasets.get(&table.dataset)).collect();
+    bind_params(pipeline, given, &datasets).map_err(|diagnostics| {
+        let rendered = lockgate_project::render(&diagnostics, &project.sources, lockgate_project::Colour::Never);
         Failure::new(FailureKind::Invalid, rendered.trim_end().to_owned())
     })
 }
@@ -156,6 +172,7 @@ struct Attempt<'a> {
     params: BTreeMap<String, String>,
     workspace: Workspace,
     quarantined: Vec<QuarantinedRow>,
+    stages: Vec<StageTiming>,
 }
 
 struct Written {
@@ -172,8 +189,10 @@ impl Attempt<'_> {
         store: &StoreName,
         runtime: &Handle,
     ) -> Result<Written, Failure> {
+        let began = Instant::now();
         let (protectors, keys, files) = self.prepare_keys()?;
         self.workspace.settle_keys()?;
+        self.time(Stage::Keys, began.elapsed());
         self.intend(inputs, store)?;
         let outcome = self.execute(inputs, protectors, keys, files, sink, spec, store, runtime);
         if let Err(failure) = &outcome {
@@ -187,6 +206,11 @@ impl Attempt<'_> {
         let (record, manifest) = outcome?;
         self.workspace.journal.append(commit_events(&record, store)?)?;
         Ok(Written { commit: record.commit, manifest })
+    }
+
+    fn time(&mut self, stage: Stage, elapsed: Duration) {
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.stages.push(StageTiming { stage, elapsed_ms });
     }
 
     /// A key for each column that needs one; each sealed column gets a data key of this run's own.
@@ -257,16 +281,14 @@ impl Attempt<'_> {
         let binding = RunBinding { inputs, protectors, findings: Arc::clone(&findings), progress };
         let bound = self.request.plan.bind(&binding).map_err(|error| failures::engine(&error))?;
         let mut transaction = sink.begin(store, spec, &self.run, files)?;
-        let provenance = execute(runtime, &bound, store.as_str(), &mut transaction)?;
+        let Executed { provenance, protecting, writing } = execute(runtime, &bound, store.as_str(), &mut transaction)?;
 
         let found = findings.take();
-        let mut manifest = Manifest { v: 1, inputs: inputs.iter().map(|input| input.entry.clone()).collect() };
-        for (ordinal, finding) in &found {
-            if let Some(input) = manifest.inputs.get_mut(usize::try_from(ordinal.get()).unwrap_or(usize::MAX)) {
-                input.rows = Some(finding.rows);
-                input.rows_quarantined = Some(finding.set_aside.len() as u64);
-            }
-        }
+        self.time(Stage::Read, found.values().map(|finding| finding.reading).sum());
+        self.time(Stage::Protect, protecting);
+        self.time(Stage::Write, writing);
+        let began = Instant::now();
+        let manifest = counted(inputs, &found);
         let set_aside: Vec<SetAside> = found.values().flat_map(|finding| finding.set_aside.iter().cloned()).collect();
         let rows_read = found.values().map(|finding| finding.rows).sum();
         self.request.max_quarantined.check(set_aside.len() as u64, rows_read)?;
@@ -276,13 +298,16 @@ impl Attempt<'_> {
         let rows_written = provenance.rows();
         let journal = &mut self.workspace.journal;
         let attach = |name, bytes: Vec<u8>| journal.attach(name, bytes);
-        let attachments = vec![
+        let mut attachments = vec![
             attach(attachment::MANIFEST, manifest.to_bytes().map_err(failures::bug)?)?,
             attach(attachment::PLAN, self.plan_bytes.clone())?,
             attach(attachment::KEYS, keys.to_bytes().map_err(failures::bug)?)?,
             attach(attachment::PROVENANCE, provenance.finish().map_err(failures::bug)?)?,
             attach(attachment::LINES, line_index(&found).finish().map_err(failures::bug)?)?,
         ];
+        self.time(Stage::Evidence, began.elapsed());
+        let timings = Timings { v: 1, stages: self.stages.clone() }.to_bytes().map_err(failures::bug)?;
+        attachments.push(self.workspace.journal.attach(attachment::TIMINGS, timings)?);
         let commit = RunCommit {
             run: self.run.clone(),
             pipeline: self.record.pipeline.clone(),
@@ -335,15 +360,6 @@ impl Attempt<'_> {
         recovered: Option<String>,
         started: Instant,
     ) -> RunOutcome {
-        let column = |column: &lockgate_evidence::ColumnRecord| ColumnOutcome {
-            name: column.name.clone(),
-            level: column.level.clone(),
-            tags: column.tags.clone(),
-            protection: column.form,
-            rule: column.rule.clone(),
-            done: column.protection.as_ref().map_or_else(|| column.form.to_string(), ToString::to_string),
-            because: column.because.clone(),
-        };
         let input = |input: &lockgate_evidence::Input| InputOutcome {
             store: input.store.clone(),
             path: input.path.clone(),
@@ -358,7 +374,7 @@ impl Attempt<'_> {
             rows_written: commit.map_or(0, |commit| commit.rows_written),
             rows_quarantined: commit.map_or(0, |commit| commit.rows_quarantined),
             bytes_read: commit.map_or(0, |commit| commit.bytes_read),
-            columns: self.record.columns.iter().map(column).collect(),
+            columns: self.record.columns.iter().map(ColumnOutcome::of).collect(),
             inputs: inputs.iter().map(input).collect(),
             ledger: self.workspace.journal.position(),
             elapsed_s: started.elapsed().as_secs_f64(),
@@ -369,6 +385,18 @@ impl Attempt<'_> {
             recovered,
         }
     }
+}
+
+/// The inputs with what was read of each.
+fn counted(inputs: &[RunInput], found: &BTreeMap<InputOrdinal, Finding>) -> Manifest {
+    let mut manifest = Manifest { v: 1, inputs: inputs.iter().map(|input| input.entry.clone()).collect() };
+    for (ordinal, finding) in found {
+        if let Some(input) = manifest.inputs.get_mut(usize::try_from(ordinal.get()).unwrap_or(usize::MAX)) {
+            input.rows = Some(finding.rows);
+            input.rows_quarantined = Some(finding.set_aside.len() as u64);
+        }
+    }
+    manifest
 }
 
 fn record_text(record: &CommitRecord) -> Result<String, Failure> {

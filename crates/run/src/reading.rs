@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, take};
@@ -43,6 +44,10 @@ pub(crate) struct Finding {
     pub(crate) set_aside: Vec<SetAside>,
     /// The header of a CSV file.
     pub(crate) header: Option<Vec<u8>>,
+    /// The time it took.
+    pub(crate) reading: Duration,
+    /// The part of it that was waiting for whoever takes the records.
+    waiting: Duration,
     /// The row and line where each stretch of consecutive lines begins.
     pub(crate) lines: Vec<(RowId, u64)>,
 }
@@ -124,7 +129,9 @@ impl TableReader {
             match &input.source {
                 Source::File { store, file, format, partitions, taken } => {
                     let out = Batcher { reader: self, ordinal: *ordinal, partitions, pick: Pick::of(taken), batches };
-                    let finding = self.read_file(&out, input, (store, file), format)?;
+                    let began = Instant::now();
+                    let mut finding = self.read_file(&out, input, (store, file), format)?;
+                    finding.reading = began.elapsed().saturating_sub(finding.waiting);
                     self.findings.add(*ordinal, finding);
                 }
                 Source::Kept { kept, files, partitions } => {
@@ -392,7 +399,10 @@ impl Batcher<'_> {
         let batch = self.pick.pick(batch)?;
         let batch = self.with_row_ids(batch, finding)?;
         self.reader.progress.advance(bytes, rows as u64);
-        self.batches.blocking_send(Ok(batch)).map_err(|_| Stop::NobodyReads)
+        let began = Instant::now();
+        self.batches.blocking_send(Ok(batch)).map_err(|_| Stop::NobodyReads)?;
+        finding.waiting += began.elapsed();
+        Ok(())
     }
 
     fn with_row_ids(&self, batch: SourceBatch, finding: &mut Finding) -> std::result::Result<RecordBatch, Failure> {

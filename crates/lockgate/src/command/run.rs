@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lockgate_model::{Failure, FailureKind};
 use lockgate_plan::{Governed, Plan};
 use lockgate_project::{Pipeline, Project};
-use lockgate_run::{RunOutcome, RunRequest, RunStatus, Take};
+use lockgate_run::{ColumnOutcome, Preview, PreviewInput, RunOutcome, RunRequest, RunStatus, Take, preview};
 use tokio::runtime::Handle;
 
 use crate::cli::{Format, RunArgs};
@@ -22,8 +22,11 @@ pub(crate) fn run(dir: Option<&Path>, args: &RunArgs) -> Result<u8, Failure> {
     let project = context::load(dir)?;
     let runtime = context::runtime()?;
     let Job { take, pipelines, params } = Job::of(&project, args, runtime.handle())?;
-    let selected = context::pipelines(&project, &pipelines)?;
+    let selected = context::pipelines(&project, &pipelines, &args.select)?;
     let given = share_out(&project, &selected, params)?;
+    if args.dry_run {
+        return dry_run(&project, &selected, &given, args.format);
+    }
     let mut outcomes = Vec::new();
     for ((pipeline, plan), params) in selected.iter().zip(given) {
         let outcome = run_one(&project, (pipeline, plan), &take, params, args, runtime.handle())?;
@@ -37,6 +40,45 @@ pub(crate) fn run(dir: Option<&Path>, args: &RunArgs) -> Result<u8, Failure> {
         output::print_json(&outcomes)?;
     }
     Ok(0)
+}
+
+/// Says what each pipeline would do.
+fn dry_run(
+    project: &Project,
+    selected: &[(&Pipeline, Governed<Plan>)],
+    given: &[BTreeMap<String, String>],
+    format: Format,
+) -> Result<u8, Failure> {
+    let previews =
+        selected.iter().zip(given).map(|((pipeline, plan), params)| preview(project, pipeline, plan, params));
+    let previews = previews.collect::<Result<Vec<_>, _>>()?;
+    match format {
+        Format::Json => output::print_json(&previews)?,
+        Format::Text => {
+            let text = previews.iter().map(preview_text).collect::<Vec<_>>().join("\n");
+            output::print(&format!("{text}\nnothing was read, written or unlocked\n"))?;
+        }
+    }
+    Ok(0)
+}
+
+fn preview_text(preview: &Preview) -> String {
+    let mut text =
+        format!("{}: would {} into {} in store {}\n", preview.pipeline, preview.mode, preview.dataset, preview.store);
+    for (name, value) in &preview.params {
+        text.push_str(&format!("  with {name}={value}\n"));
+    }
+    text.push_str("\ninputs; those that are in already would be skipped\n");
+    let input = |input: &PreviewInput| match (&input.path, input.bytes, &input.written_by) {
+        (Some(path), Some(bytes), _) => {
+            vec![input.dataset.to_string(), path.clone(), format!("{} bytes", thousands(bytes))]
+        }
+        (_, _, Some(pipeline)) => vec![input.dataset.to_string(), format!("what pipeline {pipeline} wrote")],
+        _ => vec![input.dataset.to_string()],
+    };
+    text.push_str(&output::table(&preview.inputs.iter().map(input).collect::<Vec<_>>(), 2));
+    text.push_str(&columns(&preview.columns));
+    text
 }
 
 /// What a command line asks for.
@@ -135,7 +177,7 @@ fn text(project: &Project, outcome: &RunOutcome) -> String {
     };
     if outcome.status == RunStatus::Committed {
         text.push_str(&counts(project, outcome));
-        text.push_str(&columns(outcome));
+        text.push_str(&columns(&outcome.columns));
     }
     let ledger = &outcome.ledger;
     text.push_str(&format!(
@@ -176,11 +218,11 @@ fn counts(project: &Project, outcome: &RunOutcome) -> String {
     text
 }
 
-fn columns(outcome: &RunOutcome) -> String {
-    let row = |column: &lockgate_run::ColumnOutcome| {
+fn columns(columns: &[ColumnOutcome]) -> String {
+    let row = |column: &ColumnOutcome| {
         vec![column.name.to_string(), column.done.clone(), column.level.clone(), column.because.clone()]
     };
-    format!("\ncolumns\n{}\n", output::table(&outcome.columns.iter().map(row).collect::<Vec<_>>(), 2))
+    format!("\ncolumns\n{}\n", output::table(&columns.iter().map(row).collect::<Vec<_>>(), 2))
 }
 
 fn next(project: &Project, outcome: &RunOutcome) -> String {
