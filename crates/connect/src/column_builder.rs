@@ -146,6 +146,20 @@ impl<T: ArrowPrimitiveType> Staged<T> {
     }
 }
 
+/// Whether a text is a value of a type, as files are read.
+pub fn is_value(value_type: ValueType, text: &str) -> bool {
+    match value_type {
+        ValueType::Text => true,
+        ValueType::BigInt => values::bigint(text).is_some(),
+        ValueType::Integer => values::integer(text).is_some(),
+        ValueType::Double => values::double(text).is_some(),
+        ValueType::Decimal { precision, scale } => values::decimal(text, precision, scale).is_some(),
+        ValueType::Boolean => values::boolean(text).is_some(),
+        ValueType::Date => calendar::parse_date(text.as_bytes()).is_some(),
+        ValueType::Timestamp => calendar::parse_timestamp(text.as_bytes()).is_some(),
+    }
+}
+
 /// One value as a column of one row, `None` for null; absent where the text is no value of the type.
 pub fn parse_value(value_type: ValueType, text: Option<&str>) -> Option<ArrayRef> {
     let mut builder = ColumnBuilder::new(value_type);

@@ -28,7 +28,7 @@ mod value_format;
 mod values;
 
 pub use arrow_type::arrow_type;
-pub use column_builder::parse_value;
+pub use column_builder::{is_value, parse_value};
 pub use csv::{COLUMNS_MAX, CsvOptions, CsvReader, FIELD_BYTES_MAX, RECORD_BYTES_MAX, TextLimits};
 pub use decode::decode;
 pub use fault::Fault;

@@ -46,11 +46,16 @@ pub(crate) enum CheckFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write a project that runs
-    #[command(after_help = "Example:  lockgate init demo")]
+    #[command(
+        after_help = "Example:  lockgate init demo\n          lockgate init shop --from exports/customers.csv exports/orders.jsonl.gz"
+    )]
     Init {
         /// Where to write it; made if it is not there
         #[arg(default_value = ".")]
         dir: PathBuf,
+        /// Load these CSV, JSON lines or Parquet files: their types and personal data are found by reading them
+        #[arg(long, value_name = "FILE", num_args = 1..)]
+        from: Vec<PathBuf>,
     },
     /// Find personal and payment data in columns, or in free text; values are never shown
     #[command(

@@ -21,7 +21,7 @@ use crate::cli::{Cli, Command};
 pub(crate) fn dispatch(cli: Cli) -> Result<u8, Failure> {
     let project = cli.project.as_deref();
     match cli.command {
-        Command::Init { dir } => init::init(&dir),
+        Command::Init { dir, from } => init::init(&dir, &from),
         Command::Check { format } => check::check(project, format),
         Command::Explain { pipeline, format } => explain::explain(project, &pipeline, format),
         Command::Run(args) => run::run(project, &args),

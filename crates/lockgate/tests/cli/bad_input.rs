@@ -82,7 +82,8 @@ fn records_that_cannot_be_read_are_set_aside_up_to_a_limit() {
     }
     let quarantine = site.files(".lockgate/ledger/quarantine");
     let text = String::from_utf8(quarantine.into_values().next().unwrap()).unwrap();
-    assert_eq!(text.lines().count(), 5);
+    // The header, and the five records.
+    assert_eq!(text.lines().count(), 6);
     assert!(text.contains("\"raw\":\"lg1.") && !text.contains("Not A Number"), "{text}");
     site.lockgate(&["verify"]).exits(0);
     fails(&site, &["--max-quarantined", "some"], 2, &["percentage"]);

@@ -7,6 +7,7 @@ mod documents;
 mod evidence;
 mod files;
 mod history;
+mod init_from;
 mod parquet;
 mod python;
 mod quarantine;

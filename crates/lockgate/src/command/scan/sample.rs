@@ -6,9 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use flate2::read::MultiGzDecoder;
-use lockgate_connect::{FileKeys, ParquetReader};
-use lockgate_model::{Failure, FailureKind};
+use lockgate_connect::{FileKeys, ParquetReader, decode};
+use lockgate_model::{Compression, Failure, FailureKind, TextEncoding};
 
 /// The delimiters that are tried.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -26,7 +25,7 @@ pub(crate) struct SampledColumn {
     pub(crate) values: Vec<String>,
 }
 
-/// Reads at most `rows` rows of a CSV, JSON lines or Parquet file, also gzipped.
+/// Reads at most `rows` rows of a CSV, JSON lines or Parquet file, also compressed.
 pub(crate) fn sample(path: &Path, rows: usize) -> Result<Vec<SampledColumn>, Failure> {
     let unreadable = unreadable(path);
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -35,8 +34,7 @@ pub(crate) fn sample(path: &Path, rows: usize) -> Result<Vec<SampledColumn>, Fai
     }
     let file = File::open(path).map_err(&unreadable)?;
     let mut content = Vec::new();
-    let source: Box<dyn Read> =
-        if name.ends_with(".gz") { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let source = decode(file, Compression::Auto, TextEncoding::Utf8).map_err(&unreadable)?;
     source.take(SAMPLED_BYTES_MAX).read_to_end(&mut content).map_err(&unreadable)?;
     let text = decoded(content);
     let first = text.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
@@ -47,7 +45,7 @@ pub(crate) fn sample(path: &Path, rows: usize) -> Result<Vec<SampledColumn>, Fai
 }
 
 /// A file that cannot be read.
-pub(super) fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Failure {
+pub(crate) fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Failure {
     move |error| Failure::new(FailureKind::Invalid, format!("{} cannot be read: {error}", path.display()))
 }
 
@@ -88,14 +86,12 @@ fn sample_json_lines(path: &Path, text: &str, rows: usize) -> Result<Vec<Sampled
 }
 
 fn sample_csv(path: &Path, text: &str, rows: usize) -> Result<Vec<SampledColumn>, Failure> {
-    let sniffed = text.get(..text.floor_char_boundary(SNIFFED_BYTES.min(text.len()))).unwrap_or(text);
-    let delimiter = DELIMITERS.into_iter().max_by_key(|delimiter| evenness(sniffed, *delimiter)).unwrap_or(b',');
-    let mut records = records(text, delimiter, rows.saturating_add(1));
-    let Some(first) = records.next() else {
+    let Some(Dialect { delimiter, header: has_header }) = sniff(text) else {
         return Err(Failure::new(FailureKind::Failed, format!("{} is empty", path.display())));
     };
+    let mut records = records(text, delimiter, rows.saturating_add(1));
+    let first = records.next().unwrap_or_default();
     let others: Vec<csv::StringRecord> = records.filter(|record| record.len() == first.len()).collect();
-    let has_header = is_header(&first, others.first());
     let mut columns: Vec<SampledColumn> = first
         .iter()
         .enumerate()
@@ -108,6 +104,23 @@ fn sample_csv(path: &Path, text: &str, rows: usize) -> Result<Vec<SampledColumn>
         columns.iter_mut().zip(record).for_each(|(column, cell)| column.values.push(cell.to_owned()));
     }
     Ok(columns)
+}
+
+/// How a CSV file seems to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    pub(crate) delimiter: u8,
+    pub(crate) header: bool,
+}
+
+/// Looks at the beginning of a CSV file; `None` where it has no record.
+pub(crate) fn sniff(text: &str) -> Option<Dialect> {
+    let sniffed = text.get(..text.floor_char_boundary(SNIFFED_BYTES.min(text.len()))).unwrap_or(text);
+    let delimiter = DELIMITERS.into_iter().max_by_key(|delimiter| evenness(sniffed, *delimiter)).unwrap_or(b',');
+    let mut records = records(sniffed, delimiter, SNIFFED_RECORDS_MAX);
+    let first = records.next()?;
+    let second = records.find(|record| record.len() == first.len());
+    Some(Dialect { delimiter, header: is_header(&first, second.as_ref()) })
 }
 
 /// The records that can be read among the first `most`.
