@@ -15,6 +15,8 @@ pub(crate) const TAG_BYTES: usize = 16;
 pub(crate) const BLOCK_BYTES: usize = 16;
 /// The number that stands for AES-256-GCM in every format.
 pub(crate) const AES_256_GCM_ID: u8 = 1;
+/// The number that stands for AES-256-GCM under the key of one subject.
+pub(crate) const AES_256_GCM_BY_SUBJECT_ID: u8 = 2;
 
 /// The module refused, or what was to be opened isn't authentic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

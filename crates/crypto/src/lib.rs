@@ -43,6 +43,7 @@ mod seal;
 mod sealed_value;
 mod secret;
 mod signature;
+mod subject;
 mod text;
 mod token;
 mod wrap;
@@ -67,5 +68,6 @@ pub use seal::{
 pub use sealed_value::{SEALED_OVERHEAD_BYTES, SEALED_TEXT_PREFIX, SealedValue, SealedValueError};
 pub use secret::Secret;
 pub use signature::{SignatureError, SigningKey, VerifyingKey};
+pub use subject::SubjectSalt;
 pub use token::{TOKEN_TEXT_BYTES, TOKEN_TEXT_PREFIX, TOKEN_VALUE_BYTES_MAX, TokenError, Tokenizer};
 pub use wrap::{KekMaterial, KeyContext, WRAPPED_KEY_BYTES, WrapError, WrappedKey, WrappedKeyError};

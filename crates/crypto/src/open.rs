@@ -3,6 +3,7 @@
 
 use crate::aead::{AeadError, AeadKey};
 use crate::seal::AssociatedData;
+use crate::subject::{SubjectSalt, subject_key};
 use crate::{DekId, OpeningDek, SealError, SealedValue, Secret, ValueContext};
 
 /// Why a sealed value was not opened.
@@ -25,6 +26,9 @@ pub enum OpenError {
     /// A subject value that nothing can have been sealed for.
     #[error("a subject of {0} bytes is longer than any that values are sealed for: check the `subject:` column")]
     SubjectTooLong(usize),
+    /// Sealed under the key of a subject whose salt was not given, or was destroyed.
+    #[error("the value needs its subject's salt, which is not there: the subject was erased, or is not known")]
+    NeedsSalt,
     /// The module refused.
     #[error("the cryptographic module refused the data key: nothing was opened; please report it")]
     Module,
@@ -33,8 +37,9 @@ pub enum OpenError {
 /// Opens the values of one column that were sealed under one data key.
 pub struct Opener {
     dek_id: DekId,
+    dek: Secret<[u8; 32]>,
     key: AeadKey,
-    associated: AssociatedData,
+    context: ValueContext,
 }
 
 impl Opener {
@@ -42,22 +47,55 @@ impl Opener {
     pub fn new(dek: &OpeningDek, context: &ValueContext) -> Result<Self, OpenError> {
         Ok(Self {
             dek_id: dek.id,
+            dek: Secret::new(*dek.key.expose()),
             key: AeadKey::new(&dek.key).map_err(|AeadError| OpenError::Module)?,
-            associated: AssociatedData::new(dek.id, context),
+            context: context.clone(),
         })
     }
 
-    /// The value in `sealed`, if it was sealed for `subject`.
+    /// The value in `sealed`, if it was sealed for `subject` and not under the key of a subject.
     pub fn open(&self, sealed: &SealedValue, subject: Option<&[u8]>) -> Result<Secret<Vec<u8>>, OpenError> {
+        match sealed.is_by_subject() {
+            true => Err(OpenError::NeedsSalt),
+            false => self.open_with(&self.key, sealed, subject),
+        }
+    }
+
+    /// The value in `sealed`, if it was sealed for `subject`, with the subject's salt where it needs one.
+    pub fn open_by_subject(
+        &self,
+        sealed: &SealedValue,
+        subject: &[u8],
+        salt: Option<&SubjectSalt>,
+    ) -> Result<Secret<Vec<u8>>, OpenError> {
+        match (sealed.is_by_subject(), salt) {
+            (false, _) => self.open_with(&self.key, sealed, Some(subject)),
+            (true, None) => Err(OpenError::NeedsSalt),
+            (true, Some(salt)) => {
+                let key = subject_key(&self.dek, salt).map_err(|AeadError| OpenError::Module)?;
+                self.open_with(&key, sealed, Some(subject))
+            }
+        }
+    }
+
+    fn open_with(
+        &self,
+        key: &AeadKey,
+        sealed: &SealedValue,
+        subject: Option<&[u8]>,
+    ) -> Result<Secret<Vec<u8>>, OpenError> {
         let found = sealed.dek_id();
         if found != self.dek_id {
             return Err(OpenError::OtherKey { expected: self.dek_id, found });
         }
         let mut associated = Vec::new();
-        self.associated.write(subject, &mut associated).map_err(|error| match error {
+        let bound = AssociatedData::new(sealed.algorithm(), self.dek_id, &self.context);
+        bound.write(subject, &mut associated).map_err(|error| match error {
             SealError::SubjectTooLong(bytes) => OpenError::SubjectTooLong(bytes),
-            SealError::ValueTooLong(_) | SealError::KeyUsedUp(_) | SealError::Module => OpenError::Module,
+            SealError::ValueTooLong(_) | SealError::KeyUsedUp(_) | SealError::Salt | SealError::Module => {
+                OpenError::Module
+            }
         })?;
-        self.key.open(sealed.nonce(), &associated, sealed.body()).map_err(|AeadError| OpenError::NotAuthentic(found))
+        key.open(sealed.nonce(), &associated, sealed.body()).map_err(|AeadError| OpenError::NotAuthentic(found))
     }
 }

@@ -9,10 +9,11 @@
 
 use lockgate_model::{ColumnName, DatasetName, ProjectName};
 
-use crate::aead::{AeadError, AeadKey, BLOCK_BYTES, NONCE_BYTES};
+use crate::aead::{AES_256_GCM_BY_SUBJECT_ID, AES_256_GCM_ID, AeadError, AeadKey, BLOCK_BYTES, NONCE_BYTES};
 use crate::canonical::{append_field, append_optional_field};
-use crate::sealed_value::{HEADER_BYTES, PREAMBLE, append_text};
-use crate::{DekId, SEALED_OVERHEAD_BYTES, SealedValue, SealingDek};
+use crate::sealed_value::{HEADER_BYTES, VERSION, append_text};
+use crate::subject::{SubjectSalt, subject_key};
+use crate::{DekId, SEALED_OVERHEAD_BYTES, SealedValue, SealingDek, Secret};
 
 /// The longest value that is sealed, in bytes.
 pub const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -51,6 +52,9 @@ pub enum SealError {
     /// The data key has sealed as much as it may.
     #[error("data key {0} has sealed as much as it may: draw a new one for this writer")]
     KeyUsedUp(DekId),
+    /// A key of subjects was used without a salt or without a subject, or another key with one.
+    #[error("a value was not sealed: its data key and its subject's salt do not go together; please report it")]
+    Salt,
     /// The module refused.
     #[error("the cryptographic module sealed nothing: the value was not written; please report it")]
     Module,
@@ -59,7 +63,7 @@ pub enum SealError {
 /// Seals the values of one column for one writer.
 pub struct Sealer {
     dek_id: DekId,
-    key: AeadKey,
+    key: ValueKey,
     associated: AssociatedData,
     /// The associated data of the value at hand.
     scratch: Vec<u8>,
@@ -72,15 +76,25 @@ pub struct Sealer {
 impl Sealer {
     /// Takes a data key for the column that `context` names. The key is used by this sealer alone.
     pub fn new(dek: SealingDek, context: &ValueContext) -> Result<Self, SealError> {
-        Ok(Self {
-            dek_id: dek.id,
-            key: AeadKey::new(&dek.key).map_err(|AeadError| SealError::Module)?,
-            associated: AssociatedData::new(dek.id, context),
+        let key = ValueKey::Data(AeadKey::new(&dek.key).map_err(|AeadError| SealError::Module)?);
+        Ok(Self::with(dek.id, key, context))
+    }
+
+    /// As [`new`](Self::new), for values that are sealed under the key of their row's subject.
+    pub fn by_subject(dek: SealingDek, context: &ValueContext) -> Self {
+        Self::with(dek.id, ValueKey::BySubject(dek.key), context)
+    }
+
+    fn with(dek_id: DekId, key: ValueKey, context: &ValueContext) -> Self {
+        Self {
+            dek_id,
+            associated: AssociatedData::new(key.algorithm(), dek_id, context),
+            key,
             scratch: Vec::new(),
             sealed: Vec::new(),
             next_nonce: 0,
             blocks: 0,
-        })
+        }
     }
 
     /// The data key in use.
@@ -102,18 +116,37 @@ impl Sealer {
 
     /// Seals a value and appends its bytes to `out`; after a failure `out` is as it was.
     pub fn seal_into(&mut self, value: &[u8], subject: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), SealError> {
+        self.seal_with(value, subject, None, out)
+    }
+
+    fn seal_with(
+        &mut self,
+        value: &[u8],
+        subject: Option<&[u8]>,
+        salt: Option<&SubjectSalt>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
         if value.len() > VALUE_BYTES_MAX {
             return Err(SealError::ValueTooLong(value.len()));
         }
         self.associated.write(subject, &mut self.scratch)?;
         let nonce = self.take_nonce(value.len())?;
+        let of_subject;
+        let key = match (&self.key, subject, salt) {
+            (ValueKey::Data(key), _, None) => key,
+            (ValueKey::BySubject(dek), Some(_), Some(salt)) => {
+                of_subject = subject_key(dek, salt).map_err(|AeadError| SealError::Module)?;
+                &of_subject
+            }
+            (ValueKey::Data(_), _, Some(_)) | (ValueKey::BySubject(_), _, _) => return Err(SealError::Salt),
+        };
         let start = out.len();
         out.reserve(value.len() + SEALED_OVERHEAD_BYTES);
-        out.extend_from_slice(&PREAMBLE);
+        out.extend_from_slice(&[VERSION, self.key.algorithm()]);
         out.extend_from_slice(self.dek_id.as_bytes());
         out.extend_from_slice(&nonce);
         out.extend_from_slice(value);
-        self.key.seal_tail(nonce, &self.scratch, out, start + HEADER_BYTES).map_err(|AeadError| {
+        key.seal_tail(nonce, &self.scratch, out, start + HEADER_BYTES).map_err(|AeadError| {
             out.truncate(start);
             SealError::Module
         })
@@ -121,9 +154,31 @@ impl Sealer {
 
     /// Seals a value and appends its text form to `out`; after a failure `out` is as it was.
     pub fn seal_text_into(&mut self, value: &[u8], subject: Option<&[u8]>, out: &mut String) -> Result<(), SealError> {
+        self.seal_text_with(value, subject, None, out)
+    }
+
+    /// Seals a value under the key of its subject and appends its text form to `out`; after a failure `out` is as it
+    /// was. For a sealer [by subject](Self::by_subject) only.
+    pub fn seal_text_by_subject_into(
+        &mut self,
+        value: &[u8],
+        subject: &[u8],
+        salt: &SubjectSalt,
+        out: &mut String,
+    ) -> Result<(), SealError> {
+        self.seal_text_with(value, Some(subject), Some(salt), out)
+    }
+
+    fn seal_text_with(
+        &mut self,
+        value: &[u8],
+        subject: Option<&[u8]>,
+        salt: Option<&SubjectSalt>,
+        out: &mut String,
+    ) -> Result<(), SealError> {
         let mut sealed = std::mem::take(&mut self.sealed);
         sealed.clear();
-        let outcome = self.seal_into(value, subject, &mut sealed);
+        let outcome = self.seal_with(value, subject, salt, &mut sealed);
         if outcome.is_ok() {
             append_text(&sealed, out);
         }
@@ -147,6 +202,21 @@ impl Sealer {
     }
 }
 
+/// What values are sealed with: the data key itself, or the keys that are derived from it for each subject.
+pub(crate) enum ValueKey {
+    Data(AeadKey),
+    BySubject(Secret<[u8; 32]>),
+}
+
+impl ValueKey {
+    const fn algorithm(&self) -> u8 {
+        match self {
+            Self::Data(_) => AES_256_GCM_ID,
+            Self::BySubject(_) => AES_256_GCM_BY_SUBJECT_ID,
+        }
+    }
+}
+
 /// What a sealed value is bound to: version, algorithm, data key id, then project, dataset and column with their
 /// lengths, then the subject, flagged.
 pub(crate) struct AssociatedData {
@@ -154,8 +224,8 @@ pub(crate) struct AssociatedData {
 }
 
 impl AssociatedData {
-    pub(crate) fn new(dek_id: DekId, context: &ValueContext) -> Self {
-        let mut fixed = PREAMBLE.to_vec();
+    pub(crate) fn new(algorithm: u8, dek_id: DekId, context: &ValueContext) -> Self {
+        let mut fixed = vec![VERSION, algorithm];
         fixed.extend_from_slice(dek_id.as_bytes());
         append_field(&mut fixed, context.project.as_str().as_bytes());
         append_field(&mut fixed, context.dataset.as_str().as_bytes());

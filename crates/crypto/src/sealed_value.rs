@@ -10,12 +10,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::aead::{AES_256_GCM_ID, NONCE_BYTES, TAG_BYTES};
+use crate::aead::{AES_256_GCM_BY_SUBJECT_ID, AES_256_GCM_ID, NONCE_BYTES, TAG_BYTES};
 use crate::text::{append_base64, from_base64};
 use crate::{DekId, VALUE_BYTES_MAX};
 
-/// Version and algorithm, the first two bytes.
-pub(crate) const PREAMBLE: [u8; 2] = [1, AES_256_GCM_ID];
+/// The version, the first byte; the algorithm follows it.
+pub(crate) const VERSION: u8 = 1;
+const PREAMBLE_BYTES: usize = 2;
 /// Bytes before the ciphertext.
 pub(crate) const HEADER_BYTES: usize = 2 + 8 + NONCE_BYTES;
 
@@ -51,17 +52,18 @@ pub enum SealedValueError {
     #[error("a sealed value of version {0}; this program reads version 1: use the release that wrote it")]
     Version(u8),
     /// An algorithm that this program doesn't know.
-    #[error("a sealed value of algorithm {0}; this program reads 1, AES-256-GCM: use the release that wrote it")]
+    #[error("a sealed value of algorithm {0}; this program reads 1 and 2, AES-256-GCM: use the release that wrote it")]
     Algorithm(u8),
 }
 
 impl SealedValue {
     /// Checks version, algorithm and length of a sealed value.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, SealedValueError> {
-        let [version, algorithm] = PREAMBLE;
         match *bytes.as_slice() {
-            [found, ..] if found != version => Err(SealedValueError::Version(found)),
-            [_, found, ..] if found != algorithm => Err(SealedValueError::Algorithm(found)),
+            [found, ..] if found != VERSION => Err(SealedValueError::Version(found)),
+            [_, found, ..] if ![AES_256_GCM_ID, AES_256_GCM_BY_SUBJECT_ID].contains(&found) => {
+                Err(SealedValueError::Algorithm(found))
+            }
             _ if bytes.len() < SEALED_OVERHEAD_BYTES => Err(SealedValueError::Short(bytes.len())),
             _ if bytes.len() > VALUE_BYTES_MAX + SEALED_OVERHEAD_BYTES => Err(SealedValueError::Long),
             _ => Ok(Self(bytes)),
@@ -70,7 +72,16 @@ impl SealedValue {
 
     /// The data key that it was sealed under; needs no key to be read.
     pub fn dek_id(&self) -> DekId {
-        DekId::from_bytes(self.header_field(PREAMBLE.len()))
+        DekId::from_bytes(self.header_field(PREAMBLE_BYTES))
+    }
+
+    /// Whether it was sealed under the key of its row's subject, and so opens with that subject's salt only.
+    pub fn is_by_subject(&self) -> bool {
+        self.algorithm() == AES_256_GCM_BY_SUBJECT_ID
+    }
+
+    pub(crate) fn algorithm(&self) -> u8 {
+        self.0.get(1).copied().unwrap_or(AES_256_GCM_ID)
     }
 
     /// The bytes.
@@ -125,7 +136,7 @@ mod tests {
 
     fn bytes(length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
-        bytes[..2].copy_from_slice(&PREAMBLE);
+        bytes[..2].copy_from_slice(&[VERSION, AES_256_GCM_ID]);
         bytes
     }
 
@@ -142,8 +153,8 @@ mod tests {
         assert!(SealedValue::from_bytes(bytes(VALUE_BYTES_MAX + 38)).is_ok());
         assert_eq!(SealedValue::from_bytes(bytes(VALUE_BYTES_MAX + 39)), Err(SealedValueError::Long));
         let mut wrong = bytes(40);
-        wrong[1] = 2;
-        assert_eq!(SealedValue::from_bytes(wrong.clone()), Err(SealedValueError::Algorithm(2)));
+        wrong[1] = 3;
+        assert_eq!(SealedValue::from_bytes(wrong.clone()), Err(SealedValueError::Algorithm(3)));
         wrong[0] = 2;
         assert_eq!(SealedValue::from_bytes(wrong), Err(SealedValueError::Version(2)));
     }

@@ -44,6 +44,13 @@ pub enum KeyContext {
         /// The domain.
         domain: DomainName,
     },
+    /// The key under which the subjects of a dataset are named in the key table.
+    Subjects {
+        /// The project.
+        project: ProjectName,
+        /// The dataset that declares the subject.
+        dataset: DatasetName,
+    },
     /// Keys of the encrypted files of a dataset, for its columns of one level.
     Files {
         /// The project.
@@ -63,6 +70,7 @@ impl KeyContext {
                 vec![("project", project.as_str()), ("dataset", dataset.as_str()), ("column", column.as_str())]
             }
             Self::Domain { project, domain } => vec![("project", project.as_str()), ("domain", domain.as_str())],
+            Self::Subjects { project, dataset } => vec![("project", project.as_str()), ("dataset", dataset.as_str())],
             Self::Files { project, dataset, level } => {
                 vec![("project", project.as_str()), ("dataset", dataset.as_str()), ("level", level)]
             }
@@ -146,6 +154,7 @@ fn associated(id: KeyId, context: &KeyContext) -> Vec<u8> {
     let kind: &[u8] = match context {
         KeyContext::Column { .. } => b"column",
         KeyContext::Domain { .. } => b"domain",
+        KeyContext::Subjects { .. } => b"subjects",
         KeyContext::Files { .. } => b"files",
     };
     let mut out = vec![VERSION, AES_256_GCM_ID];
@@ -164,6 +173,7 @@ impl fmt::Display for KeyContext {
                 write!(f, "column `{column}` of dataset `{dataset}` in project `{project}`")
             }
             Self::Domain { project, domain } => write!(f, "domain `{domain}` in project `{project}`"),
+            Self::Subjects { project, dataset } => write!(f, "subjects of dataset `{dataset}` in project `{project}`"),
             Self::Files { project, dataset, level } => {
                 write!(f, "files of dataset `{dataset}`, level `{level}`, in project `{project}`")
             }

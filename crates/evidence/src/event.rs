@@ -50,6 +50,8 @@ events! {
     KeyRewrap KeyRewrap "key.rewrap"
     /// A key was destroyed.
     KeyShred KeyShred "key.shred"
+    /// The sealed values of one person were made unreadable.
+    SubjectErase SubjectErase "subject.erase"
     /// A run is about to write.
     RunIntent RunIntent "run.intent"
     /// A run has written.
@@ -97,6 +99,11 @@ pub enum KeyScope {
     Domain {
         /// The domain.
         domain: DomainName,
+    },
+    /// The names of a dataset's subjects in the key table.
+    Subjects {
+        /// The dataset.
+        dataset: DatasetName,
     },
     /// The encrypted files of a dataset, their columns of one level.
     Files {
@@ -165,6 +172,38 @@ pub struct KeyShred {
     pub scope: KeyScope,
     /// Why, in the words of whoever ordered it.
     pub because: String,
+}
+
+/// The salt of one person was destroyed: no value that was sealed for that person opens any more, wherever it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubjectErase {
+    /// The dataset that declares the subject.
+    pub dataset: DatasetName,
+    /// The person, as a token under the dataset's key of subjects.
+    pub subject: String,
+    /// Why, in the words of whoever ordered it.
+    pub because: String,
+    /// The sealed values of that person that were found, by dataset and column.
+    pub copies: Vec<ErasedCopies>,
+}
+
+/// Sealed values of one person in one column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErasedCopies {
+    /// The dataset that they lie in.
+    pub dataset: DatasetName,
+    /// The store.
+    pub store: StoreName,
+    /// The column.
+    pub column: ColumnName,
+    /// How many there are.
+    pub values: u64,
+    /// How many of them opened before.
+    pub opened_before: u64,
+    /// How many opened afterwards: none.
+    pub opened_after: u64,
 }
 
 /// A run is about to write: what and from what.

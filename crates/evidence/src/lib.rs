@@ -28,8 +28,8 @@ mod timings;
 
 pub use document::{Document, DocumentError};
 pub use event::{
-    DatasetVersion, Event, KeyCreate, KeyReference, KeyRewrap, KeyRotate, KeyScope, KeyShred, ProjectCreate, RunAbort,
-    RunCommit, RunIntent,
+    DatasetVersion, ErasedCopies, Event, KeyCreate, KeyReference, KeyRewrap, KeyRotate, KeyScope, KeyShred,
+    ProjectCreate, RunAbort, RunCommit, RunIntent, SubjectErase,
 };
 pub use keys::{ColumnProtectionKey, KeysUsed};
 pub use lines::{LineIndex, LineIndexBuilder};

@@ -86,6 +86,9 @@ pub struct ColumnRecord {
     pub lineage: Vec<LineageRecord>,
     /// The column whose value each sealed value is bound to.
     pub bound_to: Option<ColumnName>,
+    /// The dataset whose subjects can be erased from the sealed column; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erase_by: Option<DatasetName>,
 }
 
 /// One column-level dependence.

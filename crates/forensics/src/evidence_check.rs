@@ -51,6 +51,10 @@ impl Story {
                 Some((_, commit, _)) if commit.run == version.run && commit.commit == version.commit => Ok(()),
                 _ => Err("a dataset's version follows the commit that made it".into()),
             },
+            Event::SubjectErase(erase) => match erase.copies.iter().all(|copies| copies.opened_after == 0) {
+                true => Ok(()),
+                false => Err("it says that values still opened after the erasure".into()),
+            },
             event @ (Event::KeyCreate(_) | Event::KeyRotate(_) | Event::KeyRewrap(_) | Event::KeyShred(_)) => {
                 self.key_events.push((index, event));
                 Ok(())

@@ -19,6 +19,7 @@ pub(crate) fn check_keys(table: &KeyTable, events: &[(u64, Event)]) -> Result<()
             }
             Event::KeyShred(event) => drop(told.insert(&event.key, None)),
             Event::ProjectCreate(_)
+            | Event::SubjectErase(_)
             | Event::RunIntent(_)
             | Event::RunCommit(_)
             | Event::RunAbort(_)

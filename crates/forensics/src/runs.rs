@@ -107,6 +107,7 @@ fn take(runs: &mut Vec<RunEntry>, index: u64, event: Event, entry: &Entry) {
         | Event::KeyRotate(_)
         | Event::KeyRewrap(_)
         | Event::KeyShred(_)
+        | Event::SubjectErase(_)
         | Event::DatasetVersion(_) => {}
     }
 }

@@ -47,6 +47,8 @@ kinds! {
     KeyRewrap "key.rewrap"
     /// A key was destroyed.
     KeyShred "key.shred"
+    /// The sealed values of one person were made unreadable.
+    SubjectErase "subject.erase"
     /// A run is about to write.
     RunIntent "run.intent"
     /// A run has written.

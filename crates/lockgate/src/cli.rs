@@ -107,6 +107,9 @@ pub(crate) enum Command {
         after_help = "Example:  lockgate verify\n          lockgate verify ./copy-of-ledger --public-key ledger.vkey --against kept.checkpoint"
     )]
     Verify(VerifyArgs),
+    /// Destroy the key of one person: no sealed value of theirs opens any more, wherever its copies lie
+    #[command(after_help = "Example:  lockgate erase customers --subject 4711 --because \"request of 2026-11-24\"")]
+    Erase(EraseArgs),
     /// Show and change the project's keys
     #[command(subcommand, after_help = "Example:  lockgate keys list")]
     Keys(KeysCommand),
@@ -217,6 +220,24 @@ pub(crate) struct VerifyArgs {
     /// A checkpoint that you kept from before; the ledger must continue it
     #[arg(long, value_name = "FILE")]
     pub(crate) against: Vec<PathBuf>,
+    /// How to write the outcome
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EraseArgs {
+    /// The dataset of the catalog that declares `erase_by: subject`
+    pub(crate) dataset: String,
+    /// The person, as the dataset's subject column has it
+    #[arg(long, value_name = "ID")]
+    pub(crate) subject: String,
+    /// Why, for the ledger; without the person's name
+    #[arg(long)]
+    pub(crate) because: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// How to write the outcome
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,

@@ -126,6 +126,7 @@ impl Classifier<'_> {
             form: column.form,
             is_subject: table.subject.as_ref() == Some(&column.name),
             needs_subject: table.subject.is_some(),
+            erase_by: table.subject.iter().map(|_| table.erase_by.clone()).collect(),
         };
         Ok(table.columns.iter().map(facts).collect())
     }

@@ -97,7 +97,9 @@ fn catalog_table(dataset: &Dataset) -> Table {
         Bind::Subject => dataset.subject.as_ref().map(|subject| subject.value.clone()),
         Bind::Column => None,
     };
-    Table { dataset: dataset.name.value.clone(), columns: dataset.columns.iter().map(column).collect(), subject }
+    let erase_by = dataset.erase_by_subject.then(|| dataset.name.value.clone());
+    let columns = dataset.columns.iter().map(column).collect();
+    Table { dataset: dataset.name.value.clone(), columns, subject, erase_by }
 }
 
 /// What a pipeline wrote, as a later pipeline reads it: a declared protection lowers a level to the sink's clearance.
@@ -114,10 +116,12 @@ fn output_table(project: &Project, pipeline: &Pipeline, columns: &[OutputColumn]
     };
     let stored = || columns.iter().filter(|column| column.is_stored());
     let subject = stored().find(|column| column.is_subject && column.form == Form::Clear);
+    let subject = subject.filter(|_| columns.iter().any(|column| column.needs_subject));
     Table {
         dataset: pipeline.into.dataset.value.clone(),
         columns: stored().map(column).collect(),
-        subject: subject.filter(|_| columns.iter().any(|c| c.needs_subject)).map(|column| column.name.clone()),
+        erase_by: subject.and_then(|column| column.erase_by.clone()),
+        subject: subject.map(|column| column.name.clone()),
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Facts {
     pub(crate) is_subject: bool,
     /// A source of this value names a subject, so that sealing it binds to the row's subject.
     pub(crate) needs_subject: bool,
+    /// For each source that names a subject: the dataset whose subjects can be erased, or that they cannot.
+    pub(crate) erase_by: BTreeSet<Option<DatasetName>>,
 }
 
 impl Facts {
@@ -56,6 +58,7 @@ impl Facts {
             form: Form::Clear,
             is_subject: false,
             needs_subject: false,
+            erase_by: BTreeSet::new(),
         }
     }
 
@@ -70,6 +73,7 @@ impl Facts {
         self.sources.extend(other.sources.iter().cloned());
         self.form = self.form.max(other.form);
         self.needs_subject |= other.needs_subject;
+        self.erase_by.extend(other.erase_by.iter().cloned());
         self.is_subject = false;
         self
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lockgate_model::{ColumnName, Form, Level, Protection, TagName, ValueType};
+use lockgate_model::{ColumnName, DatasetName, Form, Level, Protection, TagName, ValueType};
 
 use crate::facts::Dependence;
 
@@ -35,6 +35,9 @@ pub struct OutputColumn {
     pub is_subject: bool,
     /// Whether a value sealed from this one is to be bound to a subject.
     pub needs_subject: bool,
+    /// The dataset whose subjects the rows are about, where they can be erased: sealed values are under a key of their
+    /// subject's own.
+    pub erase_by: Option<DatasetName>,
 }
 
 impl OutputColumn {

@@ -90,6 +90,10 @@ fn decide_column(candidate: &Candidate, sink: &Sink<'_>) -> Result<OutputColumn,
         bound_to: None,
         is_subject: facts.is_subject,
         needs_subject: facts.needs_subject,
+        erase_by: match facts.erase_by.len() {
+            1 => facts.erase_by.first().cloned().flatten(),
+            _ => None,
+        },
     })
 }
 
@@ -189,6 +193,16 @@ fn bind_to_subject(columns: &mut [OutputColumn], candidates: &[Candidate], probl
         let sealed_here = matches!(column.protection, Some(Protection::Seal));
         let passed_on = column.protection.is_none() && column.form == Form::Sealed;
         if !candidate.facts.needs_subject || !(sealed_here || passed_on) {
+            continue;
+        }
+        if candidate.facts.erase_by.len() > 1 {
+            let message = format!("sealed column `{}` mixes persons who can be erased with others", column.name);
+            problems.push(
+                Problem::new(Code::SubjectDropped, message)
+                    .at(candidate.at.clone())
+                    .label("its sources do not all name the subjects of one dataset with `erase_by: subject`")
+                    .help("load each dataset by a pipeline of its own, or remove `erase_by`"),
+            );
             continue;
         }
         match &subject {

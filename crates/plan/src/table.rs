@@ -17,6 +17,8 @@ pub struct Table {
     pub columns: Vec<TableColumn>,
     /// The column that names the person a row is about, where sealed values are bound to it.
     pub subject: Option<ColumnName>,
+    /// The dataset whose declared subjects these are, where they can be erased.
+    pub erase_by: Option<DatasetName>,
 }
 
 /// A column of a [`Table`].

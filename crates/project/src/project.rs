@@ -176,6 +176,8 @@ pub struct Dataset {
     pub subject: Option<At<ColumnName>>,
     /// What sealed values of its columns are bound to.
     pub bind: Bind,
+    /// Whether sealed values are under a key of their subject's own, which `lockgate erase` destroys.
+    pub erase_by_subject: bool,
     /// Its columns, in the order of the file; each name once.
     pub columns: Vec<Column>,
 }

@@ -138,6 +138,8 @@ pub(crate) struct DatasetFile {
     /// What sealed values are bound to besides their column: `subject` (without it, where a subject is named), or
     /// `column`, so that they open without the row's subject.
     pub(crate) bind: Option<Checked<BindChoice>>,
+    /// `subject`: sealed values are under a key of their subject's own, and `lockgate erase` destroys it.
+    pub(crate) erase_by: Option<Checked<EraseChoice>>,
     /// The columns, in the order of the files.
     pub(crate) columns: Checked<Entries<ColumnEntry>>,
 }
@@ -205,6 +207,14 @@ pub(crate) enum FormatChoice {
     JsonLines,
     /// Apache Parquet, also with modular encryption.
     Parquet,
+}
+
+/// Whose values can be made unreadable together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum EraseChoice {
+    /// Those of one person, as the dataset's `subject` names them.
+    Subject,
 }
 
 /// What sealed values are bound to.

@@ -149,11 +149,24 @@ impl Journal {
                     | Kind::KeyRotate
                     | Kind::KeyRewrap
                     | Kind::KeyShred
+                    | Kind::SubjectErase
                     | Kind::DatasetVersion => {}
                 }
             }
         }
         Ok(None)
+    }
+
+    /// Whether the ledger has an event of that sort.
+    pub fn any_event(&self, wanted: impl Fn(&Event) -> bool) -> Result<bool, Failure> {
+        let reader = self.runtime.block_on(LedgerReader::open(self.writer.store().clone(), self.verifier()))?;
+        let mut found = false;
+        let each = |_, entry: Entry| {
+            let event = Event::from_body(entry.kind.as_str(), &entry.body);
+            found |= event.is_some_and(|event| event.is_ok_and(|event| wanted(&event)));
+        };
+        self.runtime.block_on(reader.proven_entries(each))?;
+        Ok(found)
     }
 
     /// Where the ledger stands.

@@ -11,6 +11,7 @@
 
 mod binding;
 mod commit_record;
+mod erase;
 mod execute;
 mod failures;
 mod inputs;
@@ -27,6 +28,7 @@ mod requarantine;
 mod sink;
 mod workspace;
 
+pub use erase::{EraseOutcome, EraseRequest, RemainingColumn, erase};
 pub use execute::MaxQuarantined;
 pub use journal::{Journal, LedgerPosition};
 pub use outcome::{ColumnOutcome, InputOutcome, QuarantinedRow, RunOutcome, RunStatus};

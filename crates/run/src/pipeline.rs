@@ -1,7 +1,7 @@
 //! One run of one pipeline, from its inputs to its entry in the ledger.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use lockgate_model::{
 };
 use lockgate_plan::{Governed, Plan, Protector};
 use lockgate_project::{Dataset, Pipeline, Project, StoreLocation, WriteMode, bind_params};
+use lockgate_trust::SubjectSalts;
 use tokio::runtime::Handle;
 
 use crate::binding::RunBinding;
@@ -26,7 +27,7 @@ use crate::failures;
 use crate::inputs::{PastCommit, RunInput, list_inputs, select_new};
 use crate::outcome::{ColumnOutcome, InputOutcome, QuarantinedRow, RunOutcome, RunStatus};
 use crate::plan_record::plan_record;
-use crate::protectors::{Digits, Seal, Token};
+use crate::protectors::{Digits, Seal, SealBySubject, Token};
 use crate::quarantine::{self, SetAside};
 use crate::reading::{Finding, Findings, Progress, line_index};
 use crate::recover::settle_interrupted;
@@ -101,6 +102,7 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
         workspace,
         quarantined: Vec::new(),
         stages: Vec::new(),
+        salts: None,
     };
     attempt.time(Stage::Inputs, listing.elapsed());
     if inputs.is_empty() {
@@ -173,6 +175,8 @@ struct Attempt<'a> {
     workspace: Workspace,
     quarantined: Vec<QuarantinedRow>,
     stages: Vec<StageTiming>,
+    /// The salts of the subjects under whose keys values are sealed.
+    salts: Option<Arc<Mutex<SubjectSalts>>>,
 }
 
 struct Written {
@@ -223,9 +227,22 @@ impl Attempt<'_> {
             let (protector, key): (Arc<dyn Protector>, _) = match &column.protection {
                 Some(Protection::Seal) => {
                     let rotate_days = project.lattice.rules(column.level).rotate_days;
-                    let dataset = &pipeline.into.dataset.value;
-                    let (sealer, key) = keyring.sealer(dataset, &column.name, &self.run, rotate_days)?;
-                    (Arc::new(Seal(Mutex::new(sealer))), key)
+                    let (dataset, name, run) = (&pipeline.into.dataset.value, &column.name, &self.run);
+                    match column.erase_by.as_ref().filter(|_| column.bound_to.is_some()) {
+                        None => {
+                            let (sealer, key) = keyring.sealer(dataset, name, run, rotate_days)?;
+                            (Arc::new(Seal(Mutex::new(sealer))), key)
+                        }
+                        Some(subjects) => {
+                            let (sealer, key) = keyring.sealer_by_subject(dataset, name, run, rotate_days)?;
+                            let salts = match &self.salts {
+                                Some(salts) => Arc::clone(salts),
+                                None => Arc::new(Mutex::new(keyring.subject_salts(subjects)?)),
+                            };
+                            self.salts = Some(Arc::clone(&salts));
+                            (Arc::new(SealBySubject { sealer: Mutex::new(sealer), salts }), key)
+                        }
+                    }
                 }
                 Some(Protection::Token { domain }) => {
                     let (tokenizer, key) = keyring.tokenizer(domain)?;
@@ -320,6 +337,10 @@ impl Attempt<'_> {
             quarantine_sha256,
         };
         let record = CommitRecord { v: 1, commit, attachments };
+        if let Some(salts) = &self.salts {
+            // Before anybody can read what was sealed with them.
+            salts.lock().unwrap_or_else(PoisonError::into_inner).commit()?;
+        }
         transaction.commit(store.as_str(), &record_text(&record)?)?;
         Ok((record, manifest))
     }

@@ -26,6 +26,7 @@ pub(crate) fn plan_record(project: &Project, pipeline: &Pipeline, plan: &Governe
         path: column.path.clone(),
         lineage: column.lineage.iter().map(lineage).collect(),
         bound_to: column.bound_to.clone(),
+        erase_by: column.bound_to.as_ref().and(column.erase_by.clone()),
     };
     let source = |table: &Table| {
         let columns = table.columns.iter().map(|column| {

@@ -1,14 +1,14 @@
 //! The keyed protections on whole columns: each value to text, null to null.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use lockgate_crypto::{DigitCipher, Sealer, Tokenizer};
 use lockgate_plan::Protector;
-use std::sync::Arc;
+use lockgate_trust::SubjectSalts;
 
 /// The canonical text of a column's values: what is sealed and tokenized, whatever the type.
 fn canonical(values: &ArrayRef) -> Result<StringArray, String> {
@@ -56,6 +56,49 @@ impl Protector for Seal {
             };
             sealer.seal_text_into(value.as_bytes(), subject, out).map_err(|error| error.to_string())
         })
+    }
+}
+
+/// Seals each value under a key of its row's subject; what is of an erased subject becomes null.
+pub(crate) struct SealBySubject {
+    pub(crate) sealer: Mutex<Sealer>,
+    pub(crate) salts: Arc<Mutex<SubjectSalts>>,
+}
+
+impl fmt::Debug for SealBySubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealBySubject")
+    }
+}
+
+impl Protector for SealBySubject {
+    fn protect(&self, values: &ArrayRef, subjects: Option<&ArrayRef>) -> Result<ArrayRef, String> {
+        let (values, subjects) = (canonical(values)?, subjects.map(canonical).transpose()?);
+        let subjects = subjects.ok_or("a column is erased by subject and has none: please report it")?;
+        let mut sealer = self.sealer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut salts = self.salts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = StringBuilder::with_capacity(values.len(), values.value_data().len() * 2);
+        let mut buffer = String::new();
+        for row in 0..values.len() {
+            if values.is_null(row) {
+                out.append_null();
+                continue;
+            }
+            if subjects.is_null(row) {
+                return Err("a row without a subject cannot be sealed: filter it out".into());
+            }
+            let (value, subject) = (values.value(row).as_bytes(), subjects.value(row).as_bytes());
+            match salts.for_sealing(subject).map_err(|error| error.to_string())? {
+                None => out.append_null(),
+                Some(salt) => {
+                    buffer.clear();
+                    let sealed = sealer.seal_text_by_subject_into(value, subject, salt, &mut buffer);
+                    sealed.map_err(|error| error.to_string())?;
+                    out.append_value(&buffer);
+                }
+            }
+        }
+        Ok(Arc::new(out.finish()))
     }
 }
 

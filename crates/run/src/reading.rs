@@ -14,8 +14,8 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
 use lockgate_connect::{
-    CsvReader, FileKeys, JsonLinesReader, LocalStore, ParquetReader, ParquetTable, RecordPosition, ScannedBatch,
-    SinkColumn, SourceBatch, SourceColumn, SourceError, SqliteTable, StoredFile, TextFileError, TextLimits, decode,
+    CsvReader, FileKeys, JsonLinesReader, LocalStore, ParquetReader, RecordPosition, ScannedBatch, SinkColumn,
+    SourceBatch, SourceColumn, SourceError, StoredFile, TextFileError, TextLimits, decode,
 };
 use lockgate_evidence::{Input, LineIndexBuilder};
 use lockgate_model::{ColumnName, Failure, FailureKind, InputOrdinal, RowId};
@@ -27,7 +27,7 @@ use crate::quarantine::SetAside;
 use crate::sink::WrittenTable;
 
 /// Rows of a batch.
-const BATCH_ROWS: usize = 8_192;
+pub(crate) const BATCH_ROWS: usize = 8_192;
 /// Batches that wait between the reader and the engine.
 const BATCHES_AHEAD: usize = 2;
 
@@ -288,29 +288,9 @@ impl TableReader {
             let batch = self.batch(kept.columns(), ids)?;
             batches.blocking_send(Ok(batch)).map_err(|_| Stop::NobodyReads)
         };
-        let store = entry.store.as_str();
-        match table {
-            WrittenTable::Sqlite(database) => {
-                let failed = |error| failures::sink(store, &error);
-                let mut table = SqliteTable::open(database, &entry.dataset).map_err(failed)?;
-                let names: Vec<ColumnName> = self.columns.iter().map(|column| column.name.clone()).collect();
-                for scanned in table.scan(&names, BATCH_ROWS).map_err(failed)? {
-                    send(scanned.map_err(failed)?)?;
-                }
-            }
-            WrittenTable::Parquet { folder, keys } => {
-                let failed = |error| failures::parquet(store, &error);
-                let table = ParquetTable::open(folder, &entry.dataset, Arc::clone(keys)).map_err(failed)?;
-                let wanted: Vec<SinkColumn> = self
-                    .columns
-                    .iter()
-                    .map(|column| SinkColumn { name: column.name.clone(), value_type: column.value_type })
-                    .collect();
-                for scanned in table.scan(&wanted).map_err(failed)? {
-                    send(scanned.map_err(failed)?)?;
-                }
-            }
-        }
+        let column = |column: &SourceColumn| SinkColumn { name: column.name.clone(), value_type: column.value_type };
+        let columns: Vec<SinkColumn> = self.columns.iter().map(column).collect();
+        table.scan(entry.store.as_str(), &entry.dataset, &columns, &mut send)?;
         findings.into_iter().for_each(|(ordinal, finding)| self.findings.add(ordinal, finding));
         Ok(())
     }

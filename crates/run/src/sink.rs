@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use lockgate_connect::{
-    CommittedRun, FileKeys, LevelKey, ParquetEncryption, ParquetSink, ParquetTable, ParquetTransaction, SqliteSink,
-    SqliteTransaction, TableSpec,
+    CommittedRun, FileKeys, LevelKey, ParquetEncryption, ParquetSink, ParquetTable, ParquetTransaction, ScannedBatch,
+    SinkColumn, SqliteSink, SqliteTable, SqliteTransaction, TableSpec,
 };
 use lockgate_evidence::ColumnProtectionKey;
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, InputOrdinal, RowId, RunId, StoreName};
@@ -17,6 +17,7 @@ use lockgate_project::{Project, StoreLocation};
 use lockgate_trust::Keyring;
 
 use crate::failures;
+use crate::reading::BATCH_ROWS;
 
 /// One dataset's sink, opened for writing.
 pub(crate) enum Sink {
@@ -233,7 +234,7 @@ impl WrittenTable {
     pub(crate) fn commits(&self, store: &StoreName, dataset: &DatasetName) -> Result<Vec<CommittedRun>, Failure> {
         match self {
             Self::Sqlite(database) => {
-                let table = lockgate_connect::SqliteTable::open(database, dataset);
+                let table = SqliteTable::open(database, dataset);
                 let commits = table.and_then(|table| table.commits());
                 commits.map_err(|error| failures::sink(store.as_str(), &error))
             }
@@ -243,5 +244,33 @@ impl WrittenTable {
                 Ok(table.commits())
             }
         }
+    }
+
+    /// Hands on its rows, batch by batch, with the given columns.
+    pub(crate) fn scan<E: From<Failure>>(
+        &self,
+        store: &str,
+        dataset: &DatasetName,
+        columns: &[SinkColumn],
+        mut each: impl FnMut(ScannedBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            Self::Sqlite(database) => {
+                let failed = |error| failures::sink(store, &error);
+                let mut table = SqliteTable::open(database, dataset).map_err(failed)?;
+                let names: Vec<ColumnName> = columns.iter().map(|column| column.name.clone()).collect();
+                for scanned in table.scan(&names, BATCH_ROWS).map_err(failed)? {
+                    each(scanned.map_err(failed)?)?;
+                }
+            }
+            Self::Parquet { folder, keys } => {
+                let failed = |error| failures::parquet(store, &error);
+                let table = ParquetTable::open(folder, dataset, Arc::clone(keys)).map_err(failed)?;
+                for scanned in table.scan(columns).map_err(failed)? {
+                    each(scanned.map_err(failed)?)?;
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -68,6 +68,14 @@ pub enum TrustError {
     /// There is no such key.
     #[error("there is no key `{0}`")]
     Unknown(String),
+    /// The salts of subjects can't be read or written.
+    #[error("the subjects' salts {path} cannot be used: {reason}")]
+    Salts {
+        /// The file.
+        path: PathBuf,
+        /// Why, without content.
+        reason: String,
+    },
     /// The cryptographic module refused.
     #[error("{0}")]
     Crypto(String),
@@ -85,6 +93,9 @@ impl From<TrustError> for Failure {
             TrustError::File { .. } => (FailureKind::Unreachable, "check that it exists and who may access it".into()),
             TrustError::ReadableByOthers { path, .. } => {
                 (FailureKind::Refused, format!("run `chmod 600 {}`, and consider its keys as known to others", path.display()))
+            }
+            TrustError::Salts { .. } => {
+                (FailureKind::Unreachable, "check the file's folder and its space, or restore it from a backup".into())
             }
             TrustError::Damaged { .. } => (FailureKind::Tampered, "restore it from a backup".into()),
             TrustError::Passphrase(_) => (FailureKind::Refused, "check `passphrase:` under `keys:` in lockgate.yaml".into()),

@@ -76,6 +76,7 @@ impl KeyRecord {
             KeyScope::Files { dataset, level } => {
                 Ok(KeyContext::Files { project, dataset: dataset.clone(), level: level.clone() })
             }
+            KeyScope::Subjects { dataset } => Ok(KeyContext::Subjects { project, dataset: dataset.clone() }),
             KeyScope::Kek => Err(TrustError::Unknown(self.id.to_string())),
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::{Span, Timestamp, ToSpan};
 use lockgate_crypto::{
-    ColumnKey, DekId, DigitCipher, DomainKey, FileMasterKey, KeyId, KeyMaterial, Opener, Random, Sealer, Tokenizer,
-    ValueContext, WriterId, assess,
+    ColumnKey, DekId, DigitCipher, DomainKey, FileMasterKey, KeyId, KeyMaterial, Opener, Random, Sealer, SealingDek,
+    Tokenizer, ValueContext, WriterId, assess,
 };
 use lockgate_evidence::{
     ColumnProtectionKey, Event, KeyCreate, KeyReference, KeyRewrap, KeyRotate, KeyScope, KeyShred,
@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::error::TrustError;
 use crate::key_store::{KekState, KeyStore};
 use crate::key_table::{DekRecord, KeyRecord, KeyState, KeyTable};
+use crate::subject_salts::SubjectSalts;
 
 /// The algorithm of sealed values.
 const SEAL_ALGORITHM: &str = "AES-256-GCM";
@@ -24,6 +25,9 @@ const SEAL_ALGORITHM: &str = "AES-256-GCM";
 const TOKEN_ALGORITHM: &str = "HMAC-SHA-256";
 /// The algorithm of format-preserving encryption, under the domain's key.
 const FPE_ALGORITHM: &str = "FF1";
+
+/// The domain of the tokens that name subjects, under a key of their dataset's own.
+const SUBJECTS_DOMAIN: &str = "subjects";
 
 /// One key as `lockgate keys` shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -117,6 +121,29 @@ impl Keyring {
         run: &RunId,
         rotate_days: Option<u32>,
     ) -> Result<(Sealer, ColumnProtectionKey), TrustError> {
+        let (dek, context, key) = self.data_key(dataset, column, run, rotate_days)?;
+        Ok((Sealer::new(dek, &context).map_err(crypto)?, key))
+    }
+
+    /// As [`sealer`](Self::sealer), for values that are sealed under the key of their row's subject.
+    pub fn sealer_by_subject(
+        &mut self,
+        dataset: &DatasetName,
+        column: &ColumnName,
+        run: &RunId,
+        rotate_days: Option<u32>,
+    ) -> Result<(Sealer, ColumnProtectionKey), TrustError> {
+        let (dek, context, key) = self.data_key(dataset, column, run, rotate_days)?;
+        Ok((Sealer::by_subject(dek, &context), key))
+    }
+
+    fn data_key(
+        &mut self,
+        dataset: &DatasetName,
+        column: &ColumnName,
+        run: &RunId,
+        rotate_days: Option<u32>,
+    ) -> Result<(SealingDek, ValueContext, ColumnProtectionKey), TrustError> {
         let scope = KeyScope::Column { dataset: dataset.clone(), column: column.clone() };
         let key = self.active_key(&scope, SEAL_ALGORITHM, rotate_days)?;
         let column_key = ColumnKey::new(self.unwrap(&key)?);
@@ -125,8 +152,16 @@ impl Keyring {
         let dek_id = dek.id();
         self.table.deks.push(DekRecord { id: dek_id, key: key.id, writer });
         let context = ValueContext { project: self.project.clone(), dataset: dataset.clone(), column: column.clone() };
-        let sealer = Sealer::new(dek, &context).map_err(crypto)?;
-        Ok((sealer, protection_key(&key, SEAL_ALGORITHM, Some(dek_id))))
+        Ok((dek, context, protection_key(&key, SEAL_ALGORITHM, Some(dek_id))))
+    }
+
+    /// The salts of a dataset's subjects. Makes the key that names them where there is none.
+    pub fn subject_salts(&mut self, dataset: &DatasetName) -> Result<SubjectSalts, TrustError> {
+        let scope = KeyScope::Subjects { dataset: dataset.clone() };
+        let key = self.active_key(&scope, TOKEN_ALGORITHM, None)?;
+        let domain: DomainName = SUBJECTS_DOMAIN.parse().map_err(crypto)?;
+        let names = DomainKey::new(self.unwrap(&key)?).tokenizer(&self.project, &domain).map_err(crypto)?;
+        SubjectSalts::open(&self.ledger, dataset.clone(), names, Arc::clone(&self.random))
     }
 
     /// The tokenizer of a domain; makes the domain's key where there is none.
@@ -433,6 +468,7 @@ fn written(scope: &KeyScope) -> String {
         KeyScope::Column { dataset, column } => format!("{dataset}.{column}"),
         KeyScope::Domain { domain } => format!("domain:{domain}"),
         KeyScope::Files { dataset, level } => format!("{dataset}:{level}"),
+        KeyScope::Subjects { dataset } => format!("subjects:{dataset}"),
     }
 }
 

@@ -16,6 +16,7 @@ mod key_store;
 mod key_table;
 mod keyring;
 mod secret_ref;
+mod subject_salts;
 
 pub use durable_file::write_durably;
 pub use error::TrustError;
@@ -23,3 +24,4 @@ pub use key_store::{KEY_FILE, KEY_FILE_BYTES_MAX, KekState, KeyStore, SEEN_CHECK
 pub use key_table::{DekRecord, KEY_TABLE_BYTES_MAX, KEY_TABLE_FILE, KeyRecord, KeyState, KeyTable};
 pub use keyring::{KeyStatus, Keyring};
 pub use secret_ref::fetch;
+pub use subject_salts::{SUBJECT_SALTS_FILE, SubjectSalts, SubjectState};

@@ -1,12 +1,12 @@
 //! A sealed value opens where it was sealed for and nowhere else.
 
 use lockgate_crypto::{
-    KeyError, OpenError, Opener, RandomError, SEALED_OVERHEAD_BYTES, SEALED_TEXT_PREFIX, SealedValue, SealedValueError,
-    Sealer, ValueContext,
+    KeyError, OpenError, Opener, RandomError, SEALED_OVERHEAD_BYTES, SEALED_TEXT_PREFIX, SealError, SealedValue,
+    SealedValueError, Sealer, SubjectSalt, ValueContext,
 };
 use proptest::prelude::*;
 
-use crate::support::{Empty, column_key, context, deks, names, sealer_and_opener, writer};
+use crate::support::{Counting, Empty, column_key, context, deks, names, sealer_and_opener, writer};
 
 fn opens(sealed: &SealedValue, opener: &Opener, subject: Option<&[u8]>) -> bool {
     match opener.open(sealed, subject) {
@@ -148,4 +148,36 @@ proptest! {
             prop_assert_eq!(sealed.to_string(), text);
         }
     }
+}
+
+#[test]
+fn a_value_by_subject_opens_with_its_subject_and_salt_only() {
+    let (sealing, opening) = deks(&column_key(0), 0xd0);
+    let mut sealer = Sealer::by_subject(sealing, &names());
+    let opener = Opener::new(&opening, &names()).unwrap();
+    let salt = |first| SubjectSalt::generate(&Counting::from(first)).unwrap();
+    let (ada, grace) = (salt(1), salt(2));
+    let mut text = String::new();
+    sealer.seal_text_by_subject_into(b"Ada", b"7", &ada, &mut text).unwrap();
+    let sealed: SealedValue = text.parse().unwrap();
+    assert!(sealed.is_by_subject());
+    assert_eq!(opener.open_by_subject(&sealed, b"7", Some(&ada)).unwrap().expose().as_slice(), b"Ada");
+    for (subject, salt) in [(&b"7"[..], &grace), (b"8", &ada)] {
+        let refused = opener.open_by_subject(&sealed, subject, Some(salt));
+        assert_eq!(refused.err(), Some(OpenError::NotAuthentic(sealed.dek_id())));
+    }
+    assert_eq!(opener.open_by_subject(&sealed, b"7", None).err(), Some(OpenError::NeedsSalt));
+    assert_eq!(opener.open(&sealed, Some(b"7")).err(), Some(OpenError::NeedsSalt));
+    // A value under the data key itself does not become one of a subject by another algorithm number, nor the reverse.
+    let mut altered = sealed.as_bytes().to_vec();
+    altered[1] = 1;
+    let altered = SealedValue::from_bytes(altered).unwrap();
+    assert!(opener.open(&altered, Some(b"7")).is_err());
+    // Neither kind of sealer does the other's work.
+    let mut out = String::new();
+    assert_eq!(sealer.seal_text_into(b"x", Some(b"7"), &mut out), Err(SealError::Salt));
+    let mut plain = sealer_and_opener().0;
+    assert_eq!(plain.seal_text_by_subject_into(b"x", b"7", &ada, &mut out), Err(SealError::Salt));
+    assert_eq!(out, "");
+    assert_eq!(text, "lg1.AQLQ0dLT1NXW1wAAAAAAAAAAAAAAAMNyyboHar2l-tqJZqn6bXCDoN8");
 }

@@ -33,7 +33,7 @@ pub(crate) fn keys(dir: Option<&Path>, command: KeysCommand) -> Result<u8, Failu
         }
         KeysCommand::Shred { key, because, yes } => {
             if !yes {
-                confirm(&key)?;
+                confirm(&key, &key)?;
             }
             workspace.keyring.shred(&key, &because)?;
             finish(&mut workspace, &format!("destroyed {key}: what it protected can no longer be read"))
@@ -69,18 +69,19 @@ fn rotate(workspace: &mut Workspace, key: &str, because: &str) -> Result<(), Fai
     Ok(workspace.keyring.rotate_column(&dataset, &column, because)?)
 }
 
-fn confirm(key: &str) -> Result<(), Failure> {
+/// Asks whether `what` is to be destroyed; the answer is `answer`, typed.
+pub(super) fn confirm(what: &str, answer: &str) -> Result<(), Failure> {
     let unsure = || {
-        Failure::new(FailureKind::Invalid, format!("nothing was done: destroying {key} was not confirmed"))
+        Failure::new(FailureKind::Invalid, format!("nothing was done: destroying {what} was not confirmed"))
             .with_help("say `--yes` to destroy it without being asked")
     };
     if !std::io::stdin().is_terminal() {
         return Err(unsure());
     }
-    output::note(&format!("What {key} protected can never be read again. Type the key's id to destroy it:"));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(|_| unsure())?;
-    if answer.trim() == key { Ok(()) } else { Err(unsure()) }
+    output::note(&format!("What {what} protected can never be read again. Type {answer} to destroy it:"));
+    let mut typed = String::new();
+    std::io::stdin().lock().read_line(&mut typed).map_err(|_| unsure())?;
+    if typed.trim() == answer { Ok(()) } else { Err(unsure()) }
 }
 
 fn list(keys: &[KeyStatus], format: Format) -> Result<u8, Failure> {

@@ -4,6 +4,7 @@ mod bad_input;
 mod commands;
 mod daily_job;
 mod documents;
+mod erase;
 mod evidence;
 mod files;
 mod history;

@@ -10,7 +10,7 @@ mod file_format;
 use super::settings::Settings;
 use super::settings::check_secret;
 use super::{Checker, is_word};
-use crate::raw::{BindChoice, ColumnEntry, DatasetFile, DatasetPlace, FormatChoice, ParquetEntry};
+use crate::raw::{BindChoice, ColumnEntry, DatasetFile, DatasetPlace, EraseChoice, FormatChoice, ParquetEntry};
 use crate::yaml::{Checked, Entries};
 use crate::{
     At, Bind, COLUMNS_PER_DATASET_MAX, Code, Column, Dataset, DatasetFormat, Diagnostic, PATH_BYTES_MAX,
@@ -33,12 +33,22 @@ pub(super) fn check(raw: DatasetFile, settings: &Settings, checker: &mut Checker
     let columns = check_columns(&raw.columns, base.as_ref(), lacks_base, settings, checker);
     let subject = raw.subject.as_ref().map(|subject| check_subject(subject, &raw.columns, checker));
     let bind = check_bind(raw.bind.as_ref(), raw.subject.is_some(), checker);
+    let erase_by_subject = check_erase_by(raw.erase_by.as_ref(), bind, checker);
     let (store, path, format) = place?;
     let subject = match subject {
         None => None,
         Some(subject) => Some(subject?),
     };
-    Some(Dataset { name: name?, store, path, format, subject, bind: bind?, columns: columns? })
+    Some(Dataset {
+        name: name?,
+        store,
+        path,
+        format,
+        subject,
+        bind: bind?,
+        erase_by_subject: erase_by_subject?,
+        columns: columns?,
+    })
 }
 
 type Place = (At<StoreName>, At<PathTemplate>, DatasetFormat);
@@ -315,6 +325,25 @@ fn check_subject(
         return None;
     }
     text.parse().ok().map(|name| checker.at(name, &subject.range))
+}
+
+/// Only values that are bound to their subject can be under a key of its own.
+fn check_erase_by(
+    erase_by: Option<&Checked<EraseChoice>>,
+    bind: Option<Bind>,
+    checker: &mut Checker<'_>,
+) -> Option<bool> {
+    let Some(erase_by) = erase_by else { return Some(false) };
+    let EraseChoice::Subject = erase_by.value?;
+    match bind? {
+        Bind::Subject => Some(true),
+        Bind::Column => {
+            let message = "`erase_by: subject` needs values that are bound to a `subject`";
+            let help = "add `subject: COLUMN`, and remove `bind: column`".to_owned();
+            checker.report(Code::MissingKey, &erase_by.range, message, Some(help));
+            None
+        }
+    }
 }
 
 fn check_bind(bind: Option<&Checked<BindChoice>>, has_subject: bool, checker: &mut Checker<'_>) -> Option<Bind> {

@@ -175,7 +175,7 @@ fn values() {
     2 | at: { store: landing, path: "customers/{date}/*.csv", format: arrow }
       |                                                               ^^^^^
       |
-      = help: it takes: `csv`, `parquet`
+      = help: it takes: `csv`, `jsonl`, `parquet`
 
     1 error
     "#);

@@ -265,7 +265,7 @@ impl Guess {
         let digits = text.trim_start_matches('-');
         // `007` and `+49` are codes; as numbers they would be other texts.
         let is_plain =
-            !digits.starts_with('+') && !(digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0."));
+            !(digits.starts_with('+') || digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0."));
         match kind {
             Kind::BigInt => is_plain && is_value(ValueType::BigInt, text),
             Kind::Decimal => {
@@ -322,7 +322,8 @@ mod tests {
             (&["true", "False"], "boolean"),
             (&["t", "f"], "text"),
             (&["2026-01-31"], "date"),
-            (&["2026-01-31", "2026-01-31T10:00:00Z"], "timestamp"),
+            (&["2026-01-31T10:00:00Z", "2026-01-31 10:00:00"], "timestamp"),
+            (&["2026-01-31", "2026-01-31T10:00:00Z"], "text"),
             (&["2026-02-30"], "text"),
             (&["NULL"], "text"),
             (&[], "text"),
