@@ -1,5 +1,6 @@
 //! The project's own tool: `cargo xtask test` is what CI runs, and what must be green before anything is merged.
 
+mod bench;
 mod conformance;
 mod example_data;
 mod python;
@@ -16,6 +17,7 @@ const HELP: &str = "\
 cargo xtask test                  formatting, clippy, all tests: what CI runs
 cargo xtask conformance DIR       runs other people's test cases in DIR, as far as this version has what they test
 cargo xtask scan-quality          measures `lockgate scan` on labelled columns and texts
+cargo xtask bench [ROWS...]       builds for release and times it beside sqlite3 and PyArrow
 cargo xtask example-data          writes the customer files of examples/retail anew
 ";
 
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         ["test"] => test::test(&root()),
         ["conformance", folder] => conformance::conformance(&root(), folder.as_ref()),
         ["scan-quality"] => scan_quality::run(&root()),
+        ["bench", rows @ ..] => bench::run(&root(), rows),
         ["example-data"] => example_data::write(&root()),
         ["help" | "--help" | "-h"] | [] => {
             print!("{HELP}");

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
+use datafusion::common::Result as EngineResult;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
@@ -12,8 +14,10 @@ use lockgate_evidence::ProvenanceBuilder;
 use lockgate_model::{Failure, FailureKind, RowId};
 use lockgate_plan::{Bound, Governed};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Sender, channel};
 
 use crate::failures;
+use crate::reading::BATCHES_AHEAD;
 use crate::sink::SinkTransaction;
 
 /// How many records may be set aside before a run is given up.
@@ -79,24 +83,43 @@ pub(crate) fn execute(
     store: &str,
     transaction: &mut SinkTransaction<'_>,
 ) -> Result<Executed, Failure> {
-    let started = Instant::now();
-    let mut written = Duration::ZERO;
     let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
     let physical = runtime
         .block_on(context.state().create_physical_plan(plan.logical()))
         .map_err(|error| failures::engine(&error))?;
-    let mut batches = {
+    let batches = {
         let _entered = runtime.enter();
         execute_stream(physical, context.task_ctx()).map_err(|error| failures::engine(&error))?
     };
+    // The engine protects the next batches on a thread of its own while these are written.
+    let (sender, mut protected) = channel(BATCHES_AHEAD);
+    let engine = runtime.spawn(protect(batches, sender));
     let mut provenance = ProvenanceBuilder::default();
-    while let Some(batch) = runtime.block_on(batches.next()) {
+    let mut writing = Duration::ZERO;
+    while let Some(batch) = protected.blocking_recv() {
         let batch = batch.map_err(|error| failures::engine(&error))?;
         let began = Instant::now();
         write_batch(&batch, store, transaction, &mut provenance)?;
-        written += began.elapsed();
+        writing += began.elapsed();
     }
-    Ok(Executed { provenance, protecting: started.elapsed().saturating_sub(written), writing: written })
+    // Without this a panic in the engine would look like the end of the rows.
+    let protecting = runtime.block_on(engine).map_err(failures::bug)?;
+    Ok(Executed { provenance, protecting, writing })
+}
+
+/// Drives the engine and hands its batches on; gives the time that it took, without waiting for whoever takes them.
+async fn protect(mut batches: SendableRecordBatchStream, sender: Sender<EngineResult<RecordBatch>>) -> Duration {
+    let mut protecting = Duration::ZERO;
+    loop {
+        let began = Instant::now();
+        let next = batches.next().await;
+        protecting += began.elapsed();
+        let Some(batch) = next else { return protecting };
+        if sender.send(batch).await.is_err() {
+            // The run has ended and wants no more rows.
+            return protecting;
+        }
+    }
 }
 
 fn write_batch(

@@ -28,8 +28,8 @@ use crate::sink::WrittenTable;
 
 /// Rows of a batch.
 pub(crate) const BATCH_ROWS: usize = 8_192;
-/// Batches that wait between the reader and the engine.
-const BATCHES_AHEAD: usize = 2;
+/// Batches that wait between two stages.
+pub(crate) const BATCHES_AHEAD: usize = 2;
 
 /// Is told how a run gets on.
 pub trait Progress: Send + Sync {

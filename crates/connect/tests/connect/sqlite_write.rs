@@ -97,6 +97,34 @@ fn append_replace_and_merge_write_what_they_say() {
 }
 
 #[test]
+fn columns_and_views_that_others_added_to_the_table_stay() {
+    let db = database();
+    let merge = spec(PEOPLE, WriteMode::Merge, &["id"]);
+    commit(&db.path, &merge, 1, &people(&merge, &[(Some(1), "a"), (Some(2), "b")])).unwrap();
+    let connection = Connection::open(&db.path).unwrap();
+    connection
+        .execute_batch(
+            "ALTER TABLE \"analytics.customers\" ADD COLUMN note TEXT;
+             ALTER TABLE \"analytics.customers\" ADD COLUMN rank INTEGER NOT NULL DEFAULT 7;
+             UPDATE \"analytics.customers\" SET note = 'kept', rank = 1 WHERE id = 2;
+             CREATE VIEW seen AS SELECT id || name || coalesce(note, '-') || rank AS told FROM \"analytics.customers\"",
+        )
+        .unwrap();
+    let told = || {
+        let mut statement = connection.prepare("SELECT told FROM seen ORDER BY told").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect::<Vec<String>>()
+    };
+    commit(&db.path, &merge, 2, &people(&merge, &[(Some(2), "B"), (Some(3), "c")])).unwrap();
+    assert_eq!(told(), ["1a-7", "2Bkept1", "3c-7"], "a merge leaves what it does not write");
+    let append = spec(PEOPLE, WriteMode::Append, &[]);
+    commit(&db.path, &append, 3, &people(&append, &[(Some(4), "d")])).unwrap();
+    assert_eq!(told(), ["1a-7", "2Bkept1", "3c-7", "4d-7"]);
+    let replace = spec(PEOPLE, WriteMode::Replace, &[]);
+    commit(&db.path, &replace, 4, &people(&replace, &[(Some(5), "e")])).unwrap();
+    assert_eq!(told(), ["5e-7"], "the table is emptied and not made anew");
+}
+
+#[test]
 fn the_run_token_is_there_with_the_rows_and_only_then() {
     let db = database();
     let spec = spec(PEOPLE, WriteMode::Append, &[]);
