@@ -14,6 +14,8 @@ import time
 FIRST = "Ada Grace Linus Alan Barbara Donald Edsger Frances Jürgen Søren María Zoë".split()
 LAST = "Lovelace Hopper Torvalds Turing Liskov Knuth Dijkstra Allen Habermas García".split()
 CITIES = "London Paris Berlin Lisbon Malmö Ulm Oslo".split()
+# Sealing by subject is measured on files up to this size: its cost is one of each new subject.
+ERASABLE_ROWS_MAX = 1_000_000
 HEADER = "id,name,email,phone,city,amount,signup,notes"
 
 SETTINGS = """\
@@ -161,7 +163,8 @@ def ratios(walls):
         ("lockgate → Parquet, clear", "PyArrow CSV → Parquet"),
         ("lockgate → Parquet, protected", "lockgate → Parquet, clear"),
     ):
-        print(f"| {over} / {under} | {walls[over] / walls[under]:.2f} |")
+        if over in walls:
+            print(f"| {over} / {under} | {walls[over] / walls[under]:.2f} |")
 
 
 def start_up(program, folder):
@@ -190,7 +193,7 @@ def main():
             Sqlite(),
             Lockgate(program, "SQLite", False),
             Lockgate(program, "SQLite", True),
-            Lockgate(program, "SQLite", True, True),
+            *([Lockgate(program, "SQLite", True, True)] if rows <= ERASABLE_ROWS_MAX else []),
             Arrow(),
             Lockgate(program, "Parquet", False),
             Lockgate(program, "Parquet", True),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use lockgate_crypto::{DigitCipher, Sealer, Tokenizer};
+use lockgate_crypto::{DigitCipher, SEALED_OVERHEAD_BYTES, Sealer, Tokenizer};
 use lockgate_plan::Protector;
 use lockgate_trust::SubjectSalts;
 
@@ -16,12 +16,17 @@ fn canonical(values: &ArrayRef) -> Result<StringArray, String> {
     Ok(text.as_string::<i32>().clone())
 }
 
+/// About how many bytes sealed values take, which grow most: so that the column is not copied while it grows.
+fn protected_bytes(values: &StringArray) -> usize {
+    (values.value_data().len() + values.len() * SEALED_OVERHEAD_BYTES) * 4 / 3 + values.len() * 8
+}
+
 /// Maps each value by appending to a buffer.
 fn map_text(
     values: &StringArray,
     mut append: impl FnMut(usize, &str, &mut String) -> Result<(), String>,
 ) -> Result<ArrayRef, String> {
-    let mut out = StringBuilder::with_capacity(values.len(), values.value_data().len() * 2);
+    let mut out = StringBuilder::with_capacity(values.len(), protected_bytes(values));
     let mut buffer = String::new();
     for row in 0..values.len() {
         if values.is_null(row) {
@@ -77,7 +82,7 @@ impl Protector for SealBySubject {
         let subjects = subjects.ok_or("a column is erased by subject and has none: please report it")?;
         let mut sealer = self.sealer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut salts = self.salts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = StringBuilder::with_capacity(values.len(), values.value_data().len() * 2);
+        let mut out = StringBuilder::with_capacity(values.len(), protected_bytes(&values));
         let mut buffer = String::new();
         for row in 0..values.len() {
             if values.is_null(row) {

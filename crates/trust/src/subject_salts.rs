@@ -53,7 +53,7 @@ impl SubjectSalts {
         let opened = Connection::open(&path).and_then(|database| {
             // What is deleted is overwritten, and a salt is on the disk before anything is sealed with it.
             database.execute_batch(
-                "PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; PRAGMA journal_mode = DELETE;
+                "PRAGMA secure_delete = ON; PRAGMA synchronous = FULL; PRAGMA journal_mode = DELETE; PRAGMA cache_size = -16384;
                  CREATE TABLE IF NOT EXISTS salts (
                      dataset TEXT NOT NULL, subject TEXT NOT NULL, salt BLOB, PRIMARY KEY (dataset, subject)
                  ) STRICT, WITHOUT ROWID;
@@ -95,10 +95,12 @@ impl SubjectSalts {
     /// The salt to seal with: a new one for a subject that is not known, none for one that was erased.
     pub fn for_sealing(&mut self, subject: &[u8]) -> Result<Option<&SubjectSalt>, TrustError> {
         if !self.at_hand.contains_key(subject) {
-            let salt = match self.find(subject)? {
-                SubjectState::Known(salt) => Some(salt),
-                SubjectState::Erased => None,
-                SubjectState::Unknown => Some(self.add(subject)?),
+            let salt = match self.add(subject)? {
+                Some(new) => Some(new),
+                None => match self.find(subject)? {
+                    SubjectState::Known(salt) => Some(salt),
+                    SubjectState::Erased | SubjectState::Unknown => None,
+                },
             };
             if self.at_hand.len() >= AT_HAND_MAX {
                 self.at_hand.clear();
@@ -108,14 +110,14 @@ impl SubjectSalts {
         Ok(self.at_hand.get(subject).and_then(Option::as_ref))
     }
 
-    fn add(&self, subject: &[u8]) -> Result<SubjectSalt, TrustError> {
+    /// A new salt, unless the subject has one or had one.
+    fn add(&self, subject: &[u8]) -> Result<Option<SubjectSalt>, TrustError> {
         let random = self.random.as_ref();
         let salt = SubjectSalt::generate(random).map_err(|error| TrustError::Crypto(error.to_string()))?;
-        let sql = "INSERT INTO salts (dataset, subject, salt) VALUES (?1, ?2, ?3)";
+        let sql = "INSERT OR IGNORE INTO salts (dataset, subject, salt) VALUES (?1, ?2, ?3)";
         let values = params![self.dataset.as_str(), self.name(subject)?, salt.expose()];
         let added = self.database.prepare_cached(sql).and_then(|mut statement| statement.execute(values));
-        added.map_err(|error| failed(&self.path, &error))?;
-        Ok(salt)
+        Ok((added.map_err(|error| failed(&self.path, &error))? > 0).then_some(salt))
     }
 
     /// Destroys the salt of a subject, durably.
