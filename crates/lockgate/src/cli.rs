@@ -143,6 +143,9 @@ pub(crate) struct RunArgs {
     /// Take the records that this run had set aside, now that their file or the catalog is mended
     #[arg(long, value_name = "RUN", conflicts_with_all = ["pipelines", "select", "params"])]
     pub(crate) requarantined: Option<String>,
+    /// The files that were read are other ones now: the same with their broken records mended in their places
+    #[arg(long, requires = "requarantined")]
+    pub(crate) mended: bool,
     /// A parameter, such as date=2026-11-01; of several pipelines those get it that know it
     #[arg(long = "param", value_name = "NAME=VALUE")]
     pub(crate) params: Vec<String>,

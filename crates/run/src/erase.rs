@@ -164,18 +164,26 @@ fn tables(request: &EraseRequest<'_>, keyring: &Keyring) -> Result<Vec<SubjectTa
             |column: &&OutputColumn| column.is_stored() && column.erase_by.as_ref() == Some(request.dataset);
         let columns: Vec<&OutputColumn> = plan.columns().iter().filter(of_dataset).collect();
         let is_subject = |column: &&&OutputColumn| column.is_subject && column.form == Form::Clear;
-        let Some(subject) = columns.iter().find(is_subject) else { continue };
+        let Some(subject) = columns.iter().find(is_subject).copied() else { continue };
         let (dataset, store) = (pipeline.into.dataset.value.clone(), pipeline.into.store.value.clone());
         let Some(sink) = Sink::open_existing(project, &store, &dataset)? else { continue };
         if sink.commits(&store, &dataset)?.is_empty() {
             continue;
         }
+        let table = WrittenTable::find(project, &store, &keys)?;
+        // The pipeline may have been changed since the table was written.
+        let there = table.columns(&store, &dataset)?;
+        if !there.contains(&subject.name) {
+            continue;
+        }
+        let columns: Vec<&OutputColumn> =
+            columns.iter().filter(|column| there.contains(&column.name)).copied().collect();
         let is_sealed = |column: &&&OutputColumn| column.form == Form::Sealed && column.bound_to.is_some();
         let sink_column =
             |column: &OutputColumn| SinkColumn { name: column.name.clone(), value_type: column.stored_type };
         let others = columns.iter().filter(|column| !is_sealed(column));
         tables.push(SubjectTable {
-            table: WrittenTable::find(project, &store, &keys)?,
+            table,
             subject: sink_column(subject),
             sealed: columns.iter().filter(is_sealed).map(|column| sink_column(column)).collect(),
             others: others.map(|column| (column.name.clone(), column.form)).collect(),

@@ -65,7 +65,12 @@ pub enum Take {
     /// Those of all inputs that the sink does not have yet.
     New,
     /// Those that an earlier run set aside.
-    Requarantined(RunId),
+    Requarantined {
+        /// The run.
+        run: RunId,
+        /// Whether a file that is another one now is that file with its broken records mended.
+        mended: bool,
+    },
 }
 
 /// Runs a pipeline. Either its new rows are all in the sink and the ledger says so, or nothing was changed.
@@ -89,8 +94,9 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     let listing = Instant::now();
     let inputs = match &request.take {
         Take::New => select_new(list_inputs(project, plan, &params, &keys)?, &past, mode, sha256(&plan_bytes)),
-        Take::Requarantined(run) => {
-            requarantine::Request { project, plan, mode, past: &past, run }.inputs(&workspace.keyring)?
+        Take::Requarantined { run, mended } => {
+            let past = &past;
+            requarantine::Request { project, plan, mode, past, run, mended: *mended }.inputs(&workspace.keyring)?
         }
     };
     let mut attempt = Attempt {

@@ -7,7 +7,7 @@
 //!   what is still broken is in the quarantine of B
 //! ```
 //! Each quarantine is taken once: B's manifest says so. A mended file keeps its records' places, and is not loaded
-//! again by runs to come.
+//! again by runs to come; that it is a mended one, and not a new one under the same name, is for its owner to say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,6 +30,7 @@ pub(crate) struct Request<'a> {
     pub(crate) mode: &'a WriteMode,
     pub(crate) past: &'a [PastCommit],
     pub(crate) run: &'a RunId,
+    pub(crate) mended: bool,
 }
 
 impl Request<'_> {
@@ -83,7 +84,16 @@ impl Request<'_> {
         let of = self.records_of_file(self.run, &entry.path);
         let source = match find_file(self.project, dataset, &entry.path)? {
             Some((store, file)) => {
-                entry.sha256 = store.digest(&file).map_err(|error| failures::source(entry.store.as_str(), &error))?;
+                let digest = store.digest(&file).map_err(|error| failures::source(entry.store.as_str(), &error))?;
+                if digest != entry.sha256 && !self.mended {
+                    // Another day's file under the same name is not a mended one, and only people can tell.
+                    let message = format!("`{}` in store `{}` is not the file that was read", entry.path, entry.store);
+                    return Err(Failure::new(FailureKind::Invalid, message).with_help(
+                        "nothing was written; if it is that file with its broken records mended in their places, say \
+                         `--mended`, else put that file back, or take this one away: its records are kept",
+                    ));
+                }
+                entry.sha256 = digest;
                 entry.bytes = file.bytes;
                 let rows: BTreeSet<u64> = set_aside.records.iter().map(|record| record.row).collect();
                 Source::File { store, file, format, partitions, taken: Taken::Rows { rows: Arc::new(rows), of } }

@@ -246,6 +246,21 @@ impl WrittenTable {
         }
     }
 
+    /// The names of its columns.
+    pub(crate) fn columns(&self, store: &StoreName, dataset: &DatasetName) -> Result<BTreeSet<ColumnName>, Failure> {
+        let named = |columns: &[SinkColumn]| columns.iter().map(|column| column.name.clone()).collect();
+        match self {
+            Self::Sqlite(database) => {
+                let table = SqliteTable::open(database, dataset);
+                table.map(|table| named(table.columns())).map_err(|error| failures::sink(store.as_str(), &error))
+            }
+            Self::Parquet { folder, keys } => {
+                let table = ParquetTable::open(folder, dataset, Arc::clone(keys));
+                table.map(|table| named(&table.columns())).map_err(|error| failures::files(store.as_str(), &error))
+            }
+        }
+    }
+
     /// Hands on its rows, batch by batch, with the given columns.
     pub(crate) fn scan<E: From<Failure>>(
         &self,

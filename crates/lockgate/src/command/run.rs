@@ -99,7 +99,11 @@ impl Job {
         };
         let run = context::run_id(run)?;
         let (pipeline, params) = lockgate_forensics::intended(project, &run, runtime)?;
-        Ok(Self { take: Take::Requarantined(run), pipelines: vec![pipeline.to_string()], params })
+        Ok(Self {
+            take: Take::Requarantined { run, mended: args.mended },
+            pipelines: vec![pipeline.to_string()],
+            params,
+        })
     }
 }
 

@@ -68,7 +68,7 @@ fn quarantine_text(project: &Project, found: &Quarantine) -> String {
         (_, true) => {}
         (Some(run), false) => text.push_str(&format!("run {run} has taken them since\n")),
         (None, false) => text.push_str(&format!(
-            "mend the lines in their files, or the catalog, then: lockgate run --requarantined {} --project {}\n",
+            "mend the catalog, then: lockgate run --requarantined {} --project {}\nor mend the lines in their files, and add --mended\n",
             found.run,
             project.root.display()
         )),

@@ -59,7 +59,7 @@ fn listed(site: &Site, run: &str) -> Value {
 }
 
 fn requarantine(site: &Site, run: &str, most: &str) -> Value {
-    let args = ["run", "--requarantined", run, "--max-quarantined", most, "--format", "json"];
+    let args = ["run", "--requarantined", run, "--mended", "--max-quarantined", most, "--format", "json"];
     site.lockgate(&args).exits(0).json()
 }
 
@@ -92,6 +92,12 @@ fn lines_that_are_mended_in_their_file_are_loaded_once() {
     assert!(refused.err.contains("2 of 2 records would be set aside"), "{}", refused.err);
 
     site.replace("landing/visits/a.csv", "01.02.2026", "2026-02-01");
+    let refused = site.lockgate(&["run", "--requarantined", &run, "--max-quarantined", "1"]).exits(2);
+    assert!(
+        refused.err.contains("is not the file that was read") && refused.err.contains("--mended"),
+        "{}",
+        refused.err
+    );
     let second = requarantine(&site, &run, "1");
     assert_eq!((&second["rows_read"], &second["rows_written"]), (&2.into(), &1.into()));
     assert_eq!(days(&site), [day(1, "2026-01-01"), day(2, "2026-02-01"), day(4, "2026-01-04")]);
@@ -141,7 +147,7 @@ fn what_cannot_be_taken_is_refused_with_its_reason() {
     refuse(&["run", "--requarantined", "06f9z3ptxe1v9q3a8s0xkqg5d0"], 2, "the ledger tells of no run");
     refuse(&["run", "visits", "--requarantined", &run], 2, "cannot be used with");
     site.write("landing/visits/a.csv", format!("{FILE}5,Alan,2026-01-05\n"));
-    refuse(&["run", "--requarantined", &run], 1, "has 5 records and had 4");
+    refuse(&["run", "--requarantined", &run, "--mended"], 1, "has 5 records and had 4");
     site.write("landing/visits/a.csv", FILE);
     site.replace("pipelines/visits.yaml", "store: warehouse", "store: warehouse, mode: replace");
     refuse(&["run", "--requarantined", &run], 2, "the pipeline replaces its table");
