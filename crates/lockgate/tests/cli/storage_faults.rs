@@ -1,5 +1,5 @@
-//! Every storage call of a run fails once, is delayed once, and is the last thing that the process does once; whatever
-//! happens, the next run leaves exactly the right rows, a ledger that verifies, and nothing lying about.
+//! Every storage call of a run fails once, is delayed once, is done in part once, and is the last thing that the process
+//! does once; whatever happens, the next run leaves exactly the right rows, a ledger that verifies, and nothing lying about.
 //!
 //! The calls are those of the real program, counted and tampered with from outside by `strace`.
 
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::support::{Site, in_ci, said};
+use crate::support::{Said, Site, in_ci, said};
 
 /// How many times the program is killed, over all sinks and modes together; `LOCKGATE_KILLS` sets another number.
 const KILLS: usize = 300;
@@ -18,6 +18,8 @@ const FAULTS: usize = 6;
 const CALLS: &str = "write,pwrite64,fsync,fdatasync,ftruncate,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir";
 /// What is done to a call instead of letting it be.
 const KILL: &str = "signal=SIGKILL";
+/// How large a file may become, in blocks of 512 bytes: the write that goes beyond is done in part, and the next fails.
+const PARTIAL_WRITES: &[u32] = &[1, 3, 8, 20, 60, 150];
 const OTHERS: &[&str] = &["error=EIO", "error=ENOSPC", "delay_enter=150000"];
 
 /// One sink and mode, with the project as it was before the run that is tampered with.
@@ -63,6 +65,8 @@ fn strike_everywhere(sink: &str, mode: &str) {
         let struck = (0..FAULTS).filter(|number| strike(&case, fault, call(*number))).count();
         assert!(struck >= FAULTS - 1, "{fault} struck {struck} times instead of {FAULTS}");
     }
+    let struck = PARTIAL_WRITES.iter().filter(|blocks| write_in_part(&case, **blocks)).count();
+    assert!(struck >= PARTIAL_WRITES.len() / 2, "writes in part failed {struck} runs");
 }
 
 fn has_strace() -> bool {
@@ -134,7 +138,24 @@ fn strike(case: &Case, fault: &str, call: usize) -> bool {
     let hit = traced.contains("(INJECTED)") || traced.contains("(DELAYED)") || outcome.code != 0 && fault == KILL;
     assert!(!outcome.err.contains("panicked"), "{what}: {}", outcome.err);
     fs::remove_file(&log).unwrap();
+    assert_whole_after_the_next_run(case, &site, &what, &outcome);
+    hit
+}
 
+/// Lets no file of a run become larger than so many blocks. Gives whether that failed it; asserts as [`strike`].
+fn write_in_part(case: &Case, blocks: u32) -> bool {
+    let site = case.before.copy();
+    let what = format!("{}: no file beyond {blocks} blocks", case.name);
+    let program = site.command(&["run", "daily"]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &blocks.to_string()]).arg(program.get_program());
+    let outcome = said(&limited.args(program.get_args()).env("NO_COLOR", "1").output().unwrap());
+    assert!(!outcome.err.contains("panicked"), "{what}: {}", outcome.err);
+    assert_whole_after_the_next_run(case, &site, &what, &outcome);
+    outcome.code != 0
+}
+
+fn assert_whole_after_the_next_run(case: &Case, site: &Site, what: &str, outcome: &Said) {
     let again = site.lockgate(&["run", "daily"]);
     assert_eq!(again.code, 0, "{what}: {}{}\nfirst: {}", again.out, again.err, outcome.err);
     let readback = site.lockgate(&["run", "zz_readback"]);
@@ -142,8 +163,7 @@ fn strike(case: &Case, fault: &str, call: usize) -> bool {
     assert_eq!(site.readback(), case.expected, "{what}");
     let verified = site.lockgate(&["verify"]);
     assert_eq!(verified.code, 0, "{what}: {}", verified.err);
-    assert_eq!(leftovers(&site), Vec::<String>::new(), "{what}");
-    hit
+    assert_eq!(leftovers(site), Vec::<String>::new(), "{what}");
 }
 
 /// Files that no commit knows of.
@@ -181,7 +201,7 @@ impl Site {
         copy
     }
 
-    fn under_strace(&self, options: &[&str]) -> crate::support::Said {
+    fn under_strace(&self, options: &[&str]) -> Said {
         let program = self.command(&["run", "daily"]);
         let mut strace = Command::new("strace");
         strace.args(["-f", "-q"]).args(options).arg("--").arg(program.get_program());
