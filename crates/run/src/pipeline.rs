@@ -80,7 +80,8 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     let params = bound_params(project, pipeline, plan, &request.params)?;
     let store = &pipeline.into.store.value;
     let spec = table_spec(pipeline, plan)?;
-    let doing = format!("run {}", pipeline.name.value);
+    let run = new_run_id(request)?;
+    let doing = format!("run {run} of {}", pipeline.name.value);
     let principal = Some(pipeline.runs_as.value.clone());
     let mut workspace = Workspace::open(project, runtime, Arc::clone(&request.random), request.now, &doing, principal)?;
     let recovered = settle_interrupted(project, &mut workspace.journal)?;
@@ -101,7 +102,7 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     };
     let mut attempt = Attempt {
         request,
-        run: new_run_id(request)?,
+        run,
         record,
         plan_bytes,
         params,

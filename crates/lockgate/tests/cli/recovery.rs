@@ -128,6 +128,14 @@ fn two_runs_at_once_do_not_disturb_each_other() {
     for said in &said {
         assert!(said.code == 0 || said.err.contains("held by another process: process "), "{}{}", said.out, said.err);
     }
+    // The one that was refused names the run that is under way.
+    let [first, second] = &said;
+    for (winner, loser) in [(first, second), (second, first)] {
+        if loser.code != 0 {
+            let run = winner.out.split_whitespace().nth(1).unwrap();
+            assert!(loser.err.contains(&format!("run {run} of daily")), "{}{}", winner.out, loser.err);
+        }
+    }
     assert!(said.iter().any(|said| said.code == 0));
     site.run();
     assert_eq!(site.rows_count(), 6_000);
