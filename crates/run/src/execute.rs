@@ -102,8 +102,8 @@ pub(crate) fn execute(
         write_batch(&batch, store, transaction, &mut provenance)?;
         writing += began.elapsed();
     }
-    // Without this a panic in the engine would look like the end of the rows.
-    let protecting = runtime.block_on(engine).map_err(failures::bug)?;
+    // Without this a panic in the engine would look like the end of the rows. What it said may hold a value.
+    let protecting = runtime.block_on(engine).map_err(|_| failures::bug("the engine ended before its rows did"))?;
     Ok(Executed { provenance, protecting, writing })
 }
 
