@@ -17,7 +17,6 @@
 use std::io::Read;
 
 use arrow::datatypes::SchemaRef;
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::arrow_type::schema_of;
 use crate::column_builder::ColumnBuilder;
@@ -113,14 +112,8 @@ impl<R: Read> CsvReader<R> {
                 Err(reason) => broken.push(BrokenRecord { position, reason, raw: record.raw.to_vec() }),
             }
         }
-        if positions.is_empty() && broken.is_empty() {
-            return Ok(None);
-        }
         let arrays = self.columns.iter_mut().map(|column| column.builder.finish()).collect();
-        let rows = RecordBatchOptions::new().with_row_count(Some(positions.len()));
-        let columns = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &rows)
-            .map_err(|error| TextFileError::Batch { line: self.records.line(), reason: error.to_string() })?;
-        Ok(Some(SourceBatch { columns, positions, broken }))
+        SourceBatch::of_text(&self.schema, arrays, positions, broken, self.records.line())
     }
 
     /// The schema of every batch.
@@ -180,18 +173,12 @@ fn append(
         let usual;
         let value = match &column.format {
             Some(format) if !options.is_null(value) => {
-                let type_reason = || BreakReason::Type { column: column.name.clone(), value_type: column.value_type };
-                usual = to_usual(format, value).ok_or_else(type_reason)?;
+                usual = to_usual(format, value).ok_or_else(|| column.not_of_type())?;
                 usual.as_str()
             }
             Some(_) | None => value,
         };
-        if !column.nullable && options.is_null(value) {
-            return Err(BreakReason::Absent { column: column.name.clone() });
-        }
-        if !builder.stage((!options.is_null(value)).then_some(value)) {
-            return Err(BreakReason::Type { column: column.name.clone(), value_type: column.value_type });
-        }
+        column.stage(builder, (!options.is_null(value)).then_some(value))?;
     }
     columns.iter_mut().for_each(|column| column.builder.append(field_of(text, record.ends, column.field)));
     Ok(())

@@ -15,9 +15,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 
-use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
-use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use lockgate_model::ValueType;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -81,14 +79,8 @@ impl<R: Read> JsonLinesReader<R> {
                 Err(reason) => broken.push(BrokenRecord { position, reason, raw: record.to_vec() }),
             }
         }
-        if positions.is_empty() && broken.is_empty() {
-            return Ok(None);
-        }
-        let arrays: Vec<ArrayRef> = self.columns.iter_mut().map(|(_, builder)| builder.finish()).collect();
-        let rows = RecordBatchOptions::new().with_row_count(Some(positions.len()));
-        let columns = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &rows)
-            .map_err(|error| TextFileError::Batch { line: self.line, reason: error.to_string() })?;
-        Ok(Some(SourceBatch { columns, positions, broken }))
+        let arrays = self.columns.iter_mut().map(|(_, builder)| builder.finish()).collect();
+        SourceBatch::of_text(&self.schema, arrays, positions, broken, self.line)
     }
 
     /// The records read so far, broken ones counted.
@@ -131,28 +123,19 @@ impl<R: Read> JsonLinesReader<R> {
                 Member::Once(raw) => raw,
             };
             let value = raw.map(|raw| value_of(column, raw.get())).transpose()?.flatten();
-            if value.is_none() && !column.nullable {
-                return Err(BreakReason::Absent { column: column.name.clone() });
-            }
             if value.as_ref().is_some_and(|value| value.contains('\0')) {
                 return Err(BreakReason::Nul);
             }
             if value.as_ref().is_some_and(|value| value.len() > FIELD_BYTES_MAX.min(self.limits.field_bytes)) {
                 return Err(BreakReason::TooLong { column: column.name.clone() });
             }
-            if !builder.stage(value.as_deref()) {
-                return Err(no_value(column));
-            }
+            column.stage(builder, value.as_deref())?;
             values.push(value);
         }
         let columns = self.columns.iter_mut().zip(values);
         columns.for_each(|((_, builder), value)| builder.append(value.as_deref().unwrap_or_default()));
         Ok(())
     }
-}
-
-fn no_value(column: &SourceColumn) -> BreakReason {
-    BreakReason::Type { column: column.name.clone(), value_type: column.value_type }
 }
 
 /// A JSON value as the text that a CSV file would have for it; `None` for null.
@@ -163,14 +146,14 @@ fn value_of<'a>(column: &SourceColumn, raw: &'a str) -> Result<Option<Cow<'a, st
         Some(b'"') => {
             let text = string(raw).ok_or(BreakReason::NoText { column: name() })?;
             match &column.format {
-                Some(format) => Cow::Owned(to_usual(format, &text).ok_or_else(|| no_value(column))?),
+                Some(format) => Cow::Owned(to_usual(format, &text).ok_or_else(|| column.not_of_type())?),
                 None => text,
             }
         }
         _ if column.value_type == ValueType::Text => Cow::Borrowed(raw),
         Some(b't' | b'f') if column.value_type == ValueType::Boolean => Cow::Borrowed(raw),
         Some(b'-' | b'0'..=b'9') if is_numeric(column.value_type) => Cow::Borrowed(raw),
-        _ => return Err(no_value(column)),
+        _ => return Err(column.not_of_type()),
     }))
 }
 
@@ -251,6 +234,8 @@ impl Visitor<'_> for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::ArrayRef;
+    use arrow::record_batch::RecordBatch;
     use arrow::util::display::{ArrayFormatter, FormatOptions};
     use lockgate_model::ValueFormat;
 

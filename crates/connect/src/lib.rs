@@ -38,7 +38,9 @@ pub use parquet::{
     FILE_ROWS_MAX, FileKeys, KEY_MATERIAL_BYTES_MAX, KeyProblem, LevelKey, ParquetEncryption, ParquetError,
     ParquetReader, ParquetSink, ParquetTable, ParquetTransaction, ROW_GROUP_ROWS_MAX,
 };
-pub use path_template::{BindError, BoundPath, PARAMETER_BYTES_MAX, PathTemplate, TEMPLATE_BYTES_MAX, TemplateError};
+pub use path_template::{
+    BindError, BoundPath, PARAMETER_BYTES_MAX, PathTemplate, TEMPLATE_BYTES_MAX, TemplateError, matches_stars,
+};
 pub use source::{BrokenRecord, RecordPosition, SourceBatch, SourceColumn};
 pub use sqlite::{
     BUSY_TIMEOUT, COMMIT_RECORD_BYTES_MAX, CONDITION_BYTES_MAX, CommittedRun, ROW_ID_COLUMN, RUNS_TABLE,

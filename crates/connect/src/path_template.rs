@@ -188,28 +188,36 @@ impl Pattern {
         }
     }
 
-    /// Whether a file's or folder's name matches, in time linear in the name for each star.
+    /// Whether a file's or folder's name matches; a star at the beginning does not stand for the dot of a hidden file.
     pub(crate) fn matches(&self, name: &str) -> bool {
-        let (Some((first, rest)), Some(last)) = (self.0.split_first(), self.0.last()) else { return false };
-        if rest.is_empty() {
-            return name == first;
-        }
-        if first.is_empty() && name.starts_with('.') {
-            return false;
-        }
-        let Some(mut middle) = name.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str()))
-        else {
-            return false;
-        };
-        // The leftmost place for each text leaves the most room for those after it.
-        for text in rest.iter().take(rest.len() - 1) {
-            match middle.find(text.as_str()) {
-                Some(found) => middle = &middle[found + text.len()..],
-                None => return false,
-            }
-        }
-        true
+        let is_hidden =
+            self.literal().is_none() && self.0.first().is_some_and(String::is_empty) && name.starts_with('.');
+        !is_hidden && matches_texts(&self.0, name)
     }
+}
+
+/// Whether a name matches a pattern in which `*` stands for any characters.
+pub fn matches_stars(pattern: &str, name: &str) -> bool {
+    matches_texts(&pattern.split('*').collect::<Vec<_>>(), name)
+}
+
+/// Whether a name is these texts with anything between them, in time linear in the name for each.
+fn matches_texts(texts: &[impl AsRef<str>], name: &str) -> bool {
+    let (Some((first, rest)), Some(last)) = (texts.split_first(), texts.last()) else { return false };
+    if rest.is_empty() {
+        return name == first.as_ref();
+    }
+    let Some(mut middle) = name.strip_prefix(first.as_ref()).and_then(|rest| rest.strip_suffix(last.as_ref())) else {
+        return false;
+    };
+    // The leftmost place for each text leaves the most room for those after it.
+    for text in rest.iter().take(rest.len() - 1).map(AsRef::as_ref) {
+        match middle.find(text) {
+            Some(found) => middle = &middle[found + text.len()..],
+            None => return false,
+        }
+    }
+    true
 }
 
 /// The parts of one segment, or the byte within it and the rule that it breaks.
@@ -356,6 +364,22 @@ mod tests {
         ] {
             let path = bound(pattern, &[]).unwrap();
             assert_eq!(path.segments()[0].matches(name), matched, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn stars_stand_for_any_characters() {
+        for (pattern, text, expected) in [
+            ("daily", "daily", true),
+            ("daily", "daily_x", false),
+            ("daily*", "daily", true),
+            ("*_x", "daily_x", true),
+            ("d*l*x", "daily_x", true),
+            ("d*l*y", "daily_x", false),
+            ("*", "ä", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(matches_stars(pattern, text), expected, "{pattern} {text}");
         }
     }
 }

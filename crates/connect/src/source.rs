@@ -1,9 +1,12 @@
 //! What every reader of files takes and gives: declared columns, batches with positions, records that were set aside.
 
-use arrow::record_batch::RecordBatch;
+use arrow::array::ArrayRef;
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use lockgate_model::{ColumnName, ValueFormat, ValueType};
 
-use crate::text_error::BreakReason;
+use crate::column_builder::ColumnBuilder;
+use crate::text_error::{BreakReason, TextFileError};
 
 /// A column that the catalog declares for a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +19,24 @@ pub struct SourceColumn {
     pub nullable: bool,
     /// How its values are written, where that is not the usual way.
     pub format: Option<ValueFormat>,
+}
+
+impl SourceColumn {
+    /// Why a record is broken whose value is not of the column's type.
+    pub(crate) fn not_of_type(&self) -> BreakReason {
+        BreakReason::Type { column: self.name.clone(), value_type: self.value_type }
+    }
+
+    /// Takes the value of the record at hand, `None` for null, or says why the record is broken.
+    pub(crate) fn stage(&self, builder: &mut ColumnBuilder, value: Option<&str>) -> Result<(), BreakReason> {
+        if !self.nullable && value.is_none() {
+            return Err(BreakReason::Absent { column: self.name.clone() });
+        }
+        match builder.stage(value) {
+            true => Ok(()),
+            false => Err(self.not_of_type()),
+        }
+    }
 }
 
 /// Where a record stands in its file.
@@ -48,4 +69,23 @@ pub struct SourceBatch {
     pub positions: Vec<RecordPosition>,
     /// The records between them that could not be read.
     pub broken: Vec<BrokenRecord>,
+}
+
+impl SourceBatch {
+    /// The records of a text file up to `line`; `None` where there are none.
+    pub(crate) fn of_text(
+        schema: &SchemaRef,
+        arrays: Vec<ArrayRef>,
+        positions: Vec<RecordPosition>,
+        broken: Vec<BrokenRecord>,
+        line: u64,
+    ) -> Result<Option<Self>, TextFileError> {
+        if positions.is_empty() && broken.is_empty() {
+            return Ok(None);
+        }
+        let rows = RecordBatchOptions::new().with_row_count(Some(positions.len()));
+        let columns = RecordBatch::try_new_with_options(schema.clone(), arrays, &rows)
+            .map_err(|error| TextFileError::Batch { line, reason: error.to_string() })?;
+        Ok(Some(Self { columns, positions, broken }))
+    }
 }

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lockgate_connect::matches_stars;
 use lockgate_model::{DatasetName, Failure, FailureKind, PipelineName};
 use lockgate_project::Project;
 
@@ -32,7 +33,8 @@ pub(crate) fn select(
             None => (false, rest),
         };
         let named = project.pipelines.values().filter(|pipeline| {
-            fits(pattern, pipeline.name.value.as_str()) || fits(pattern, pipeline.into.dataset.value.as_str())
+            matches_stars(pattern, pipeline.name.value.as_str())
+                || matches_stars(pattern, pipeline.into.dataset.value.as_str())
         });
         let named: BTreeSet<PipelineName> = named.map(|pipeline| pipeline.name.value.clone()).collect();
         if named.is_empty() {
@@ -73,36 +75,4 @@ fn closure(from: &BTreeSet<PipelineName>, next: impl Fn(&PipelineName) -> Vec<Pi
         open.extend(new);
     }
     reached
-}
-
-/// Whether a text fits a pattern in which `*` stands for any characters.
-fn fits(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((before, behind)) => text.strip_prefix(before).is_some_and(|rest| {
-            let mut ends = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
-            ends.any(|at| rest.get(at..).is_some_and(|rest| fits(behind, rest)))
-        }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stars_stand_for_any_characters() {
-        for (pattern, text, expected) in [
-            ("daily", "daily", true),
-            ("daily", "daily_x", false),
-            ("daily*", "daily", true),
-            ("*_x", "daily_x", true),
-            ("d*l*x", "daily_x", true),
-            ("d*l*y", "daily_x", false),
-            ("*", "ä", true),
-            ("", "x", false),
-        ] {
-            assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
-        }
-    }
 }

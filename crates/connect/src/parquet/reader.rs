@@ -127,9 +127,8 @@ impl ParquetReader {
                 Some(values) => fit(values, column.value_type)
                     .ok_or_else(|| damaged(&self.path, "a column is of another type than its schema says"))?,
             };
-            let type_reason = || BreakReason::Type { column: column.name.clone(), value_type: column.value_type };
             if let Some(misfit) = &misfit {
-                note(&mut reasons, rows, |row| misfit.value(row).then(type_reason));
+                note(&mut reasons, rows, |row| misfit.value(row).then(|| column.not_of_type()));
             }
             if !column.nullable && array.null_count() > 0 {
                 let reason = || BreakReason::Absent { column: column.name.clone() };
