@@ -5,6 +5,7 @@ mod conformance;
 mod example_data;
 mod python;
 mod scan_quality;
+mod services;
 mod test;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ cargo xtask test                  formatting, clippy, all tests: what CI runs
 cargo xtask conformance DIR       runs other people's test cases in DIR, as far as this version has what they test
 cargo xtask scan-quality          measures `lockgate scan` on labelled columns and texts
 cargo xtask bench [ROWS...]       builds for release and times it beside sqlite3 and PyArrow
+cargo xtask services up|down       starts PostgreSQL, Vault, S3, KMS and an OAuth server on loopback, or ends them
 cargo xtask example-data          writes the customer files of examples/retail anew
 ";
 
@@ -29,6 +31,8 @@ fn main() -> ExitCode {
         ["conformance", folder] => conformance::conformance(&root(), folder.as_ref()),
         ["scan-quality"] => scan_quality::run(&root()),
         ["bench", rows @ ..] => bench::run(&root(), rows),
+        ["services", "up"] => services::up(&root(), &services::folder(&root())),
+        ["services", "down"] => services::down(&root(), &services::folder(&root())),
         ["example-data"] => example_data::write(&root()),
         ["help" | "--help" | "-h"] | [] => {
             print!("{HELP}");
@@ -56,4 +60,9 @@ fn cargo(root: &Path) -> Command {
 fn root() -> PathBuf {
     let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().map_or(manifest.clone(), PathBuf::from)
+}
+
+/// The target folder.
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }

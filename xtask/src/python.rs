@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 pub(crate) fn environment(root: &Path) -> Result<PathBuf, String> {
     let requirements = root.join("xtask/python/requirements.txt");
     let wanted = fs::read_to_string(&requirements).map_err(|error| error.to_string())?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target = crate::target(root);
     let folder = target.join("python");
     let (stamp, interpreter) = (folder.join("requirements.txt"), folder.join("bin/python"));
     if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && interpreter.exists() {

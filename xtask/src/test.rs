@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::services::{self, SERVICES_VARIABLE, Services};
 use crate::{cargo, python};
 
 /// `(what it is, arguments of cargo, how to mend it)`.
@@ -27,12 +28,23 @@ pub(crate) fn test(root: &Path) -> Result<(), String> {
     if let Err(why) = &python {
         eprintln!("xtask: no Python for the tests: {why}");
     }
+    let services = match Services::start(root, &services::folder(root)) {
+        Ok(services) => Some(services),
+        Err(why) if std::env::var_os("CI").is_some() => return Err(format!("no services for the tests: {why}")),
+        Err(why) => {
+            eprintln!("xtask: no services for the tests, which skip those that need them: {why}");
+            None
+        }
+    };
     for (name, args, mend) in STEPS {
         eprintln!("== {name}: cargo {}", args.join(" "));
         let mut command = cargo(root);
         command.args(*args);
         if let Ok(python) = &python {
             command.env(PYTHON_VARIABLE, python);
+        }
+        if let Some(services) = &services {
+            command.env(SERVICES_VARIABLE, services.file());
         }
         let status = command.status();
         let status = status.map_err(|error| format!("cargo cannot be started: {error}"))?;

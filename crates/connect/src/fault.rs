@@ -11,6 +11,8 @@ pub enum Fault {
     Data,
     /// A file, folder or database can't be reached, is locked or is read-only; trying again may help.
     Unreachable,
+    /// A rule of classification or protection forbids it.
+    Refused,
     /// There is no room.
     Full,
     /// This program is wrong.
@@ -23,6 +25,7 @@ impl From<Fault> for FailureKind {
             Fault::Configuration => Self::Invalid,
             Fault::Data | Fault::Full => Self::Failed,
             Fault::Unreachable => Self::Unreachable,
+            Fault::Refused => Self::Refused,
             Fault::Defect => Self::Bug,
         }
     }

@@ -12,15 +12,21 @@
 //! ```
 
 mod arrow_type;
+mod bucket_store;
 mod calendar;
+mod cells;
 mod column_builder;
+mod condition;
 mod csv;
 mod decode;
 mod fault;
+mod file_store;
 mod json_lines;
 mod local_store;
+mod open_store;
 mod parquet;
 mod path_template;
+mod postgres;
 mod source;
 mod sqlite;
 mod text_error;
@@ -28,18 +34,25 @@ mod value_format;
 mod values;
 
 pub use arrow_type::arrow_type;
+pub use bucket_store::{BucketStore, ObjectVersion, Refusal};
 pub use column_builder::{is_value, parse_value};
 pub use csv::{COLUMNS_MAX, CsvOptions, CsvReader, FIELD_BYTES_MAX, RECORD_BYTES_MAX, TextLimits};
 pub use decode::decode;
 pub use fault::Fault;
+pub use file_store::FileStore;
 pub use json_lines::JsonLinesReader;
-pub use local_store::{LISTED_FILES_MAX, LocalStore, SourceError, StoredFile, VerifiedRead};
+pub use local_store::{LISTED_FILES_MAX, LocalStore, Place, SourceError, StoredFile, VerifiedRead};
+pub use open_store::{open_files, postgres_server};
 pub use parquet::{
     FILE_ROWS_MAX, FileKeys, KEY_MATERIAL_BYTES_MAX, KeyProblem, LevelKey, ParquetEncryption, ParquetError,
     ParquetReader, ParquetSink, ParquetTable, ParquetTransaction, ROW_GROUP_ROWS_MAX,
 };
 pub use path_template::{
     BindError, BoundPath, PARAMETER_BYTES_MAX, PathTemplate, TEMPLATE_BYTES_MAX, TemplateError, matches_stars,
+};
+pub use postgres::{
+    BATCH_BYTES_MAX, CONNECT_DEADLINE, Logins, PostgresError, PostgresLogin, PostgresScan, PostgresServer,
+    PostgresSink, PostgresTable, PostgresTransaction, TlsConfigs,
 };
 pub use source::{BrokenRecord, RecordPosition, SourceBatch, SourceColumn};
 pub use sqlite::{

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use lockgate_crypto::Sha256Hasher;
 use lockgate_model::Sha256Digest;
 
+use crate::bucket_store::ObjectVersion;
 use crate::path_template::{BoundPath, Pattern};
 
 pub use error::SourceError;
@@ -38,10 +39,37 @@ pub struct LocalStore {
 pub struct StoredFile {
     /// Relative to the store's root, separated by `/`; the name under which manifests know the file.
     pub path: String,
-    /// Where the file is, with every link resolved.
-    pub absolute: PathBuf,
+    /// Where it is.
+    pub place: Place,
     /// Its size.
     pub bytes: u64,
+}
+
+/// Where a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In a file of this machine, with every link resolved.
+    Local(PathBuf),
+    /// In a bucket, in this version.
+    Object(ObjectVersion),
+}
+
+impl StoredFile {
+    /// The file of this machine; absent for an object of a bucket.
+    pub fn local(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Local(path) => Some(path),
+            Place::Object(_) => None,
+        }
+    }
+
+    /// The version of an object, as its bucket names it.
+    pub fn version(&self) -> Option<&str> {
+        match &self.place {
+            Place::Local(_) => None,
+            Place::Object(version) => version.id.as_deref(),
+        }
+    }
 }
 
 impl LocalStore {
@@ -86,7 +114,7 @@ impl LocalStore {
 
     /// Opens a file for reading; [`VerifiedRead::finish`] then says whether what was read has the digest.
     pub fn open_verified(&self, file: &StoredFile, expected: Sha256Digest) -> Result<VerifiedRead, SourceError> {
-        Ok(VerifiedRead::new(open(file)?, file.path.clone(), expected))
+        Ok(VerifiedRead::new(Box::new(open(file)?), file.path.clone(), expected))
     }
 
     fn list_at_most(&self, pattern: &BoundPath, most: usize) -> Result<Vec<StoredFile>, SourceError> {
@@ -163,14 +191,15 @@ impl LocalStore {
         let absolute =
             self.resolve(&path)?.ok_or_else(|| SourceError::Unreadable { path: path.clone(), source: vanished() })?;
         match fs::metadata(&absolute) {
-            Ok(metadata) => Ok(StoredFile { path, absolute, bytes: metadata.len() }),
+            Ok(metadata) => Ok(StoredFile { path, place: Place::Local(absolute), bytes: metadata.len() }),
             Err(source) => Err(SourceError::Unreadable { path, source }),
         }
     }
 }
 
 fn open(file: &StoredFile) -> Result<File, SourceError> {
-    File::open(&file.absolute).map_err(|source| SourceError::Unreadable { path: file.path.clone(), source })
+    let path = file.local().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
+    path.and_then(File::open).map_err(|source| SourceError::Unreadable { path: file.path.clone(), source })
 }
 
 #[cfg(test)]

@@ -27,9 +27,9 @@ pub use table::{CONDITION_BYTES_MAX, SELECTED_ROWS_MAX, SqliteTable};
 pub use transaction::SqliteTransaction;
 
 mod bind;
-mod condition;
 mod error;
 mod existing;
+mod guard;
 mod scan;
 mod spec;
 mod statements;

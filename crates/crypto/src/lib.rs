@@ -70,4 +70,7 @@ pub use secret::Secret;
 pub use signature::{SignatureError, SigningKey, VerifyingKey};
 pub use subject::SubjectSalt;
 pub use token::{TOKEN_TEXT_BYTES, TOKEN_TEXT_PREFIX, TOKEN_VALUE_BYTES_MAX, TokenError, Tokenizer};
-pub use wrap::{KekMaterial, KeyContext, WRAPPED_KEY_BYTES, WrapError, WrappedKey, WrappedKeyError};
+pub use wrap::{
+    KekMaterial, KeyContext, SERVICE_WRAPPED_BYTES_MAX, WRAPPED_KEY_BYTES, WrapError, WrappedKey, WrappedKeyError,
+    WrappingService,
+};

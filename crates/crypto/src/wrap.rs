@@ -20,6 +20,10 @@ use crate::{KeyId, KeyMaterial, Random, RandomError};
 
 /// The version of the format, its first byte.
 const VERSION: u8 = 1;
+/// The version of what a service wrapped.
+const SERVICE_VERSION: u8 = 2;
+const AWS_KMS_ID: u8 = 1;
+const VAULT_TRANSIT_ID: u8 = 2;
 const HEADER_BYTES: usize = 2 + NONCE_BYTES;
 
 /// Bytes of a wrapped key.
@@ -51,6 +55,11 @@ pub enum KeyContext {
         /// The dataset that declares the subject.
         dataset: DatasetName,
     },
+    /// The seed of the key that signs the ledger's checkpoints.
+    Ledger {
+        /// The project.
+        project: ProjectName,
+    },
     /// Keys of the encrypted files of a dataset, for its columns of one level.
     Files {
         /// The project.
@@ -71,6 +80,7 @@ impl KeyContext {
             }
             Self::Domain { project, domain } => vec![("project", project.as_str()), ("domain", domain.as_str())],
             Self::Subjects { project, dataset } => vec![("project", project.as_str()), ("dataset", dataset.as_str())],
+            Self::Ledger { project } => vec![("project", project.as_str()), ("purpose", "ledger")],
             Self::Files { project, dataset, level } => {
                 vec![("project", project.as_str()), ("dataset", dataset.as_str()), ("level", level)]
             }
@@ -131,13 +141,14 @@ impl KekMaterial {
         self.aead()?
             .seal_tail(nonce, &associated(id, context), &mut bytes, HEADER_BYTES)
             .map_err(|AeadError| WrapError::Module)?;
-        bytes.try_into().map(WrappedKey).map_err(|_| WrapError::Module)
+        bytes.try_into().map(|bytes| WrappedKey(Wrapped::Here(bytes))).map_err(|_| WrapError::Module)
     }
 
     /// The key in `wrapped`, if it was wrapped under this key for this id and context.
     pub fn unwrap(&self, wrapped: &WrappedKey, id: KeyId, context: &KeyContext) -> Result<KeyMaterial, WrapError> {
         let not_authentic = || WrapError::NotAuthentic { id, place: context.to_string() };
-        let (header, sealed) = wrapped.0.split_at(HEADER_BYTES);
+        let Wrapped::Here(bytes) = &wrapped.0 else { return Err(not_authentic()) };
+        let (header, sealed) = bytes.split_at(HEADER_BYTES);
         let nonce = header.last_chunk().copied().ok_or_else(not_authentic)?;
         let opened = self.aead()?.open(nonce, &associated(id, context), sealed).map_err(|AeadError| not_authentic())?;
         KeyMaterial::from_secret_bytes(&opened).map_err(|_| not_authentic())
@@ -155,6 +166,7 @@ fn associated(id: KeyId, context: &KeyContext) -> Vec<u8> {
         KeyContext::Column { .. } => b"column",
         KeyContext::Domain { .. } => b"domain",
         KeyContext::Subjects { .. } => b"subjects",
+        KeyContext::Ledger { .. } => b"ledger",
         KeyContext::Files { .. } => b"files",
     };
     let mut out = vec![VERSION, AES_256_GCM_ID];
@@ -174,6 +186,7 @@ impl fmt::Display for KeyContext {
             }
             Self::Domain { project, domain } => write!(f, "domain `{domain}` in project `{project}`"),
             Self::Subjects { project, dataset } => write!(f, "subjects of dataset `{dataset}` in project `{project}`"),
+            Self::Ledger { project } => write!(f, "the ledger's signing key of project `{project}`"),
             Self::Files { project, dataset, level } => {
                 write!(f, "files of dataset `{dataset}`, level `{level}`, in project `{project}`")
             }
@@ -181,9 +194,39 @@ impl fmt::Display for KeyContext {
     }
 }
 
-/// A wrapped key, as the key table keeps it; written as base64url. Its version and algorithm were checked.
+/// A wrapped key, as the key table keeps it; written as base64url. Its version, its algorithm or service and its length
+/// were checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrappedKey([u8; WRAPPED_KEY_BYTES]);
+pub struct WrappedKey(Wrapped);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Wrapped {
+    /// By a [`KekMaterial`].
+    Here([u8; WRAPPED_KEY_BYTES]),
+    /// By a service: the version, the service, and what it gave.
+    There(Vec<u8>),
+}
+
+/// The most bytes of a key that a service wrapped, header included: KMS gives at most 6,144.
+pub const SERVICE_WRAPPED_BYTES_MAX: usize = 8 * 1024;
+
+/// A service that wraps keys which never leave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrappingService {
+    /// AWS KMS: the ciphertext blob.
+    AwsKms,
+    /// Vault transit: the text that begins with `vault:v`.
+    VaultTransit,
+}
+
+impl WrappingService {
+    const fn id(self) -> u8 {
+        match self {
+            Self::AwsKms => AWS_KMS_ID,
+            Self::VaultTransit => VAULT_TRANSIT_ID,
+        }
+    }
+}
 
 /// Why bytes or text are not a wrapped key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -191,37 +234,65 @@ pub enum WrappedKeyError {
     /// Not base64url without padding.
     #[error("a wrapped key is base64url without padding: restore the key table")]
     NotBase64,
-    /// Not [`WRAPPED_KEY_BYTES`] long.
-    #[error("a wrapped key of {0} bytes where {WRAPPED_KEY_BYTES} are needed: restore the key table")]
+    /// Not as long as it must be.
+    #[error("a wrapped key of {0} bytes, which none is: restore the key table")]
     Length(usize),
     /// A version that this program doesn't know.
-    #[error("a wrapped key of version {0}; this program reads version 1: use the release that wrote it")]
+    #[error("a wrapped key of version {0}; this program reads versions 1 and 2: use the release that wrote it")]
     Version(u8),
-    /// An algorithm that this program doesn't know.
-    #[error("a wrapped key of algorithm {0}; this program reads 1, AES-256-GCM: use the release that wrote it")]
+    /// An algorithm or a service that this program doesn't know.
+    #[error(
+        "a wrapped key of algorithm or service {0}, which this program does not know: use the release that wrote it"
+    )]
     Algorithm(u8),
 }
 
 impl WrappedKey {
-    /// Checks length, version and algorithm of bytes that were stored.
+    /// Takes what a service gave.
+    pub fn by_service(service: WrappingService, given: &[u8]) -> Result<Self, WrappedKeyError> {
+        Self::from_bytes(&[&[SERVICE_VERSION, service.id()], given].concat())
+    }
+
+    /// What that service gave; `None` if another one wrapped the key.
+    pub fn given_by(&self, service: WrappingService) -> Option<&[u8]> {
+        match &self.0 {
+            Wrapped::There(bytes) if bytes.get(1) == Some(&service.id()) => bytes.get(2..),
+            Wrapped::Here(_) | Wrapped::There(_) => None,
+        }
+    }
+
+    /// Checks length, version and algorithm or service of bytes that were stored.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WrappedKeyError> {
-        let bytes: [u8; WRAPPED_KEY_BYTES] = bytes.try_into().map_err(|_| WrappedKeyError::Length(bytes.len()))?;
+        let length = || WrappedKeyError::Length(bytes.len());
         match bytes {
-            [VERSION, AES_256_GCM_ID, ..] => Ok(Self(bytes)),
-            [VERSION, algorithm, ..] => Err(WrappedKeyError::Algorithm(algorithm)),
-            [version, ..] => Err(WrappedKeyError::Version(version)),
+            [SERVICE_VERSION, AWS_KMS_ID | VAULT_TRANSIT_ID, given @ ..] => {
+                let fits = !given.is_empty() && bytes.len() <= SERVICE_WRAPPED_BYTES_MAX;
+                if fits { Ok(Self(Wrapped::There(bytes.to_vec()))) } else { Err(length()) }
+            }
+            [SERVICE_VERSION, service, _, ..] => Err(WrappedKeyError::Algorithm(*service)),
+            _ => {
+                let bytes: [u8; WRAPPED_KEY_BYTES] = bytes.try_into().map_err(|_| length())?;
+                match bytes {
+                    [VERSION, AES_256_GCM_ID, ..] => Ok(Self(Wrapped::Here(bytes))),
+                    [VERSION, algorithm, ..] => Err(WrappedKeyError::Algorithm(algorithm)),
+                    [version, ..] => Err(WrappedKeyError::Version(version)),
+                }
+            }
         }
     }
 
     /// The bytes, to be stored.
-    pub const fn as_bytes(&self) -> &[u8; WRAPPED_KEY_BYTES] {
-        &self.0
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Wrapped::Here(bytes) => bytes,
+            Wrapped::There(bytes) => bytes,
+        }
     }
 }
 
 impl fmt::Display for WrappedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&to_base64(&self.0))
+        f.pad(&to_base64(self.as_bytes()))
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Input {
     pub path: String,
     /// The digest of the file; for a commit of a table, the digest of the commit's record in the sink.
     pub sha256: Sha256Digest,
+    /// The version of an object in a bucket that keeps versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// The size of the file in bytes; 0 for a commit of a table.
     pub bytes: u64,
     /// How many records were read of it, broken ones included; `None` before it was read.

@@ -8,10 +8,14 @@
 
 use std::collections::BTreeMap;
 
-use lockgate_connect::{Fault, LocalStore, ParquetError, ParquetTable, SinkError, SqliteTable};
+use lockgate_connect::{
+    Fault, ParquetError, ParquetTable, PostgresError, PostgresTable, SinkError, SqliteTable, open_files,
+    postgres_server,
+};
 use lockgate_evidence::Input;
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, Form, RowId, RunId, Sha256Digest, StoreName};
-use lockgate_project::{Project, StoreLocation};
+use lockgate_project::StoreLocation;
+use lockgate_trust::Site;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
@@ -53,6 +57,9 @@ pub struct SourceRecord {
     pub path: String,
     /// The digest of the file as it was read.
     pub sha256: Sha256Digest,
+    /// The version of an object in a bucket that keeps versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// The zero-based record in it.
     pub row: u64,
     /// The one-based line on which the record begins.
@@ -104,19 +111,14 @@ pub struct Trace {
 }
 
 /// Traces rows of a dataset that a pipeline wrote.
-pub fn trace(
-    project: &Project,
-    dataset: &DatasetName,
-    selection: &Selection,
-    runtime: &Handle,
-) -> Result<Trace, Failure> {
+pub fn trace(project: &Site, dataset: &DatasetName, selection: &Selection, runtime: &Handle) -> Result<Trace, Failure> {
     let rows = select(project, dataset, selection)?;
     let mut tracer = Tracer { project, commits: Commits::find(project, runtime)?, states: BTreeMap::new() };
     let rows = rows.into_iter().map(|row| tracer.row(dataset, row)).collect::<Result<_, _>>()?;
     Ok(Trace { dataset: dataset.clone(), rows })
 }
 
-fn select(project: &Project, dataset: &DatasetName, selection: &Selection) -> Result<Vec<RowId>, Failure> {
+fn select(project: &Site, dataset: &DatasetName, selection: &Selection) -> Result<Vec<RowId>, Failure> {
     let Some(producer) = project.producer(dataset) else {
         let written: Vec<_> = project.pipelines.values().map(|p| p.into.dataset.value.as_str()).collect();
         let near = lockgate_project::nearest(dataset.as_str(), written.iter().copied());
@@ -135,11 +137,7 @@ fn select(project: &Project, dataset: &DatasetName, selection: &Selection) -> Re
         Some(StoreLocation::Sqlite(database)) => {
             let failed = |error: SinkError| helped(error.fault(), format!("store `{store}`: {error}"));
             let mut table = SqliteTable::open(database, dataset).map_err(failed)?;
-            let condition = match selection {
-                Selection::Where(condition) => condition.clone(),
-                Selection::Row(row) => format!("\"{}\" = {}", lockgate_connect::ROW_ID_COLUMN, row.to_i64()),
-            };
-            table.select_row_ids(Some(&condition)).map_err(failed)
+            table.select_row_ids(Some(&condition_of(selection))).map_err(failed)
         }
         Some(StoreLocation::Files(folder)) => {
             let keys = written_files::own_keys(project)?;
@@ -147,12 +145,31 @@ fn select(project: &Project, dataset: &DatasetName, selection: &Selection) -> Re
             let table = ParquetTable::open(folder, dataset, keys).map_err(failed)?;
             written_files::select(&table, selection, failed)
         }
-        None => Err(Failure::new(FailureKind::Bug, format!("store `{store}` is not there"))),
+        Some(StoreLocation::Postgres(location)) => {
+            let failed = |error: PostgresError| {
+                Failure::new(error.kind(), format!("store `{store}`: {error}"))
+                    .with_help(format!("`lockgate run {}` writes the table", producer.name.value))
+            };
+            let server = postgres_server(project, location)?;
+            let mut table = PostgresTable::open(&server, dataset).map_err(failed)?;
+            table.select_row_ids(Some(&condition_of(selection))).map_err(failed)
+        }
+        Some(StoreLocation::S3(_)) | None => {
+            Err(Failure::new(FailureKind::Bug, format!("store `{store}` is not there")))
+        }
+    }
+}
+
+/// A selection as a condition of SQL.
+fn condition_of(selection: &Selection) -> String {
+    match selection {
+        Selection::Where(condition) => condition.clone(),
+        Selection::Row(row) => format!("\"{}\" = {}", lockgate_connect::ROW_ID_COLUMN, row.to_i64()),
     }
 }
 
 struct Tracer<'a> {
-    project: &'a Project,
+    project: &'a Site,
     commits: Commits,
     states: BTreeMap<(StoreName, String, Sha256Digest), SourceState>,
 }
@@ -199,17 +216,13 @@ impl Tracer<'_> {
                 state
             }
         };
-        let Input { dataset, store, path, sha256, .. } = input;
-        SourceRecord { dataset, store, path, sha256, row, line, state }
+        let Input { dataset, store, path, sha256, version, .. } = input;
+        SourceRecord { dataset, store, path, sha256, version, row, line, state }
     }
 
     fn state_of(&self, input: &Input) -> SourceState {
         let digest = || {
-            let Some(StoreLocation::Files(root)) = self.project.stores.get(&input.store).map(|store| &store.location)
-            else {
-                return None;
-            };
-            let store = LocalStore::new(root).ok()?;
+            let store = open_files(self.project, &input.store).ok()?;
             store.digest(&store.find(&input.path).ok()??).ok()
         };
         match digest() {

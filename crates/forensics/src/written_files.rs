@@ -7,14 +7,13 @@ use lockgate_connect::{FileKeys, ParquetError, ParquetTable, SELECTED_ROWS_MAX};
 use lockgate_crypto::SystemRandom;
 use lockgate_model::{Failure, FailureKind, RowId};
 use lockgate_plan::RowCondition;
-use lockgate_project::Project;
-use lockgate_trust::{KeyStore, Keyring};
+use lockgate_trust::{KeyStore, Keyring, Site};
 
 use crate::trace::Selection;
 
 /// The keys that open what this project's pipelines wrote.
-pub(crate) fn own_keys(project: &Project) -> Result<Arc<FileKeys>, Failure> {
-    let store = KeyStore::open(&project.keys.default)?;
+pub(crate) fn own_keys(project: &Site) -> Result<Arc<FileKeys>, Failure> {
+    let store = KeyStore::open(project)?;
     let keyring =
         Keyring::open(project.name.clone(), store, &project.ledger.at, Arc::new(SystemRandom), Timestamp::now())?;
     Ok(Arc::new(keyring.file_keys()?.into_iter().collect()))

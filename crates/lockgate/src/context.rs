@@ -1,6 +1,7 @@
 //! What most commands begin with: the project, its plans, a runtime, the time.
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,20 +10,38 @@ use lockgate_crypto::{Random, SystemRandom};
 use lockgate_model::{Failure, FailureKind, PipelineName, RunId};
 use lockgate_plan::{Compiled, Governed, Plan};
 use lockgate_project::{Code, Diagnostics, Pipeline, Project, Severity, SourceFiles, find_root, nearest, render};
+use lockgate_trust::Site;
 use tokio::runtime::Runtime;
 
 use crate::output;
 use crate::select::select;
 
 /// The project in `dir`, or in the nearest parent of the present folder that has one. Warnings go to standard error.
-pub(crate) fn load(dir: Option<&Path>) -> Result<Project, Failure> {
+pub(crate) fn load(dir: Option<&Path>) -> Result<Opened, Failure> {
     let root = root(dir)?;
     match Project::load(&root, &env) {
         Ok((project, warnings)) => {
             tell(&warnings, &project.sources);
-            Ok(project)
+            Ok(Opened(Site::new(project)))
         }
         Err(rejected) => Err(rejection(&rejected.diagnostics, &rejected.sources)),
+    }
+}
+
+/// A project with its services, for one command; what they lent is given back when it ends.
+pub(crate) struct Opened(Site);
+
+impl Deref for Opened {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.0
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 

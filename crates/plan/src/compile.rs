@@ -21,6 +21,7 @@ use lockgate_project::{
 
 use crate::carry_row_ids::carry_row_ids;
 use crate::classify::{Classified, Selection, classify};
+use crate::demands;
 use crate::governed::{Governed, Plan};
 use crate::output_column::OutputColumn;
 use crate::problem::Problem;
@@ -75,7 +76,11 @@ pub fn compile(project: &Project) -> Compiled {
                 let table = output_table(project, pipeline, plan.columns());
                 tables.insert(table.dataset.clone(), Arc::new(table));
                 compiled.diagnostics.extend(warnings.iter().map(|problem| place(problem, pipeline)));
-                compiled.plans.insert(name.clone(), plan);
+                let unmet = demands::unmet(project, pipeline, &plan);
+                if unmet.is_empty() {
+                    compiled.plans.insert(name.clone(), plan);
+                }
+                compiled.diagnostics.extend(unmet);
             }
             Err(problems) => compiled.diagnostics.extend(problems.iter().map(|problem| place(problem, pipeline))),
         }
@@ -133,7 +138,7 @@ fn clearance(project: &Project, pipeline: &Pipeline) -> Level {
 fn encrypts(project: &Project, pipeline: &Pipeline) -> bool {
     match project.stores.get(&pipeline.into.store.value).map(|store| &store.location) {
         Some(StoreLocation::Files(_)) => true,
-        Some(StoreLocation::Sqlite(_)) | None => false,
+        Some(StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) | StoreLocation::S3(_)) | None => false,
     }
 }
 

@@ -24,6 +24,7 @@
 mod carry_row_ids;
 mod classify;
 mod compile;
+mod demands;
 mod facts;
 mod functions;
 mod governed;

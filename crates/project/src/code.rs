@@ -81,11 +81,11 @@ codes! {
     LG017 UnknownStore Error "Unknown store"
         "A store is named that the project's `stores` do not have."
     LG018 UnsupportedStore Error "Store not supported"
-        "A store is at a place that this version cannot reach; it has `file://` and `sqlite://`."
+        "A store is at a place that this version cannot reach; it has `file://`, `s3://`, `sqlite://` and `postgresql://`."
     LG019 StoreDoesNotFit Error "Store of the wrong kind"
-        "The datasets of the catalog are files, and a `sqlite://` store holds none."
+        "The datasets of the catalog are files, and a `sqlite://` or `postgresql://` store holds none."
     LG020 UnsupportedKeyService Error "Key service not supported"
-        "This version has local keys only."
+        "A key-encryption key is in one service: local keys, AWS KMS or Vault transit."
     LG021 SecretNotAReference Error "Secret written into a file"
         "A secret is a reference to where it is kept, never the secret itself."
     LG022 UnknownColumn Error "Unknown column"
@@ -154,6 +154,8 @@ codes! {
     LG207 ProtectedUse Error "Expression over a protected value"
         "An expression computes with a value that arrives sealed, tokenized or masked, so its result would have \
         no meaning."
+    LG208 PlaceBelowDemand Error "Place does not meet what a level demands"
+        "A store holds values of a level that demands a customer-managed key or mutual TLS, and is not set up for it."
 
     LG301 AlgorithmForbidden Error "Algorithm forbidden"
         "An algorithm or key size is disallowed at this date by the rule table."

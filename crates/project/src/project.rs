@@ -11,7 +11,9 @@ use lockgate_model::{
 };
 
 use crate::yaml::Positions;
-use crate::{SourceFiles, Span};
+use crate::{
+    AwsSettings, KeyService, OAuthClient, PostgresLocation, S3Location, SourceFiles, Span, TlsSettings, VaultSettings,
+};
 
 /// The most columns of one dataset.
 pub const COLUMNS_PER_DATASET_MAX: usize = 2_000;
@@ -46,6 +48,14 @@ pub struct Project {
     pub stores: BTreeMap<StoreName, Store>,
     /// The key services.
     pub keys: KeyServices,
+    /// How connections are secured, where they do not say it themselves.
+    pub tls: TlsSettings,
+    /// The Vault server.
+    pub vault: Option<VaultSettings>,
+    /// Clients of authorization servers, by name.
+    pub oauth: BTreeMap<String, OAuthClient>,
+    /// What AWS services have in common.
+    pub aws: AwsSettings,
     /// Where the ledger lies.
     pub ledger: LedgerConfig,
     /// Every tag that has a level, built-in ones included: the least level that it implies.
@@ -80,21 +90,28 @@ pub enum StoreLocation {
     Files(PathBuf),
     /// A SQLite database in one file.
     Sqlite(PathBuf),
+    /// A prefix of a bucket.
+    S3(S3Location),
+    /// A database on a server.
+    Postgres(PostgresLocation),
 }
 
 /// The key services of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyServices {
     /// The one that is used where none is named.
-    pub default: LocalKeys,
+    pub default: KeySettings,
     /// The others, by name.
-    pub others: BTreeMap<String, LocalKeys>,
+    pub others: BTreeMap<String, KeySettings>,
 }
 
-/// Keys in a folder.
+/// Where keys are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalKeys {
-    /// The folder, joined to the project's.
+pub struct KeySettings {
+    /// The service that holds the key-encryption key.
+    pub service: KeyService,
+    /// The folder, joined to the project's: of the keys themselves where the service is local, of what the service wrapped
+    /// where it is another.
     pub path: PathBuf,
     /// Where the passphrase is kept; without it the keys have none.
     pub passphrase: Option<SecretRef>,
@@ -109,6 +126,32 @@ pub enum SecretRef {
     Env(String),
     /// In a file at this path, joined to the project's folder.
     File(PathBuf),
+    /// In a field of what Vault keeps at a path.
+    Vault {
+        /// The path of the API, such as `secret/data/etl`.
+        path: String,
+        /// The field.
+        field: String,
+    },
+    /// In AWS Secrets Manager.
+    AwsSecretsManager {
+        /// The secret's name or ARN.
+        name: String,
+        /// The field, where the secret is a JSON object.
+        field: Option<String>,
+    },
+}
+
+impl std::fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Vault { path, field } => write!(f, "vault:{path}#{field}"),
+            Self::AwsSecretsManager { name, field: None } => write!(f, "aws-sm:{name}"),
+            Self::AwsSecretsManager { name, field: Some(field) } => write!(f, "aws-sm:{name}#{field}"),
+        }
+    }
 }
 
 /// Where the ledger lies.
@@ -399,6 +442,16 @@ impl Project {
     /// The pipeline that makes a dataset, if one does.
     pub fn producer(&self, dataset: &DatasetName) -> Option<&Pipeline> {
         self.pipelines.values().find(|pipeline| pipeline.into.dataset.value == *dataset)
+    }
+
+    /// Where a store is, as messages tell it.
+    pub fn place_of(&self, store: &StoreName) -> String {
+        match self.stores.get(store).map(|store| &store.location) {
+            Some(StoreLocation::Files(path) | StoreLocation::Sqlite(path)) => path.display().to_string(),
+            Some(StoreLocation::S3(place)) => format!("s3://{}/{}", place.bucket, place.prefix),
+            Some(StoreLocation::Postgres(place)) => format!("{}:{}/{}", place.host, place.port, place.database),
+            None => "nowhere".to_owned(),
+        }
     }
 
     /// A path of a file joined to the project's folder, unless it is absolute.

@@ -10,6 +10,13 @@ use serde::Deserialize;
 
 use crate::yaml::{AnyScalar, Checked, Entries};
 
+pub(crate) use services::{
+    AppRoleEntry, AssertionAlgorithmChoice, AwsEntry, JwtLoginEntry, KubernetesLoginEntry, OAuthEntry, SseEntry,
+    TlsEntry, VaultEntry, VaultLoginEntry,
+};
+
+mod services;
+
 /// A Lockgate project: where data lies, with which keys it is protected, and what is done to columns of which level.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +31,14 @@ pub(crate) struct ProjectFile {
     pub(crate) stores: Checked<Entries<StoreEntry>>,
     /// The key services, by name; `default` must be there.
     pub(crate) keys: Checked<Entries<KeyServiceEntry>>,
+    /// How connections are secured, where they do not say it themselves.
+    pub(crate) tls: Option<Checked<TlsEntry>>,
+    /// The Vault server that keeps secrets.
+    pub(crate) vault: Option<Checked<VaultEntry>>,
+    /// Clients of OAuth 2.0 authorization servers, by name.
+    pub(crate) oauth: Option<Checked<Entries<OAuthEntry>>>,
+    /// What the project's AWS services have in common.
+    pub(crate) aws: Option<Checked<AwsEntry>>,
     /// Where the ledger lies.
     pub(crate) ledger: Checked<LedgerEntry>,
     /// The classification levels, least restricted first. Without it: public, internal, confidential, restricted.
@@ -42,28 +57,43 @@ pub(crate) struct ProjectFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StoreEntry {
-    /// Where it is: `file://DIR` or `sqlite://FILE`; a relative path begins at the project's folder.
-    #[schemars(extend("examples" = ["file://./data/landing", "sqlite://./data/warehouse.db"]))]
+    /// Where it is: `file://DIR`, `sqlite://FILE`, `s3://BUCKET/PREFIX` or `postgresql://HOST:PORT/DATABASE`; a relative
+    /// path begins at the project's folder.
+    #[schemars(extend("examples" = ["file://./data/landing", "sqlite://./data/warehouse.db", "s3://bucket/landing", "postgresql://db.example:5432/analytics"]))]
     pub(crate) at: Checked<String>,
+    /// For `s3://`: how objects must be encrypted.
+    pub(crate) sse: Option<Checked<SseEntry>>,
+    /// For `s3://`: another address than AWS's own, `https://HOST:PORT`.
+    pub(crate) endpoint: Option<Checked<String>>,
+    /// For `postgresql://`: the role that logs in, unless `secret` names a role of Vault's.
+    pub(crate) user: Option<Checked<String>>,
+    /// For `postgresql://`: where the role's password is kept, or the role of Vault's database engine that gives both:
+    /// `vault-db:ROLE`, `vault-db-static:ROLE`. Without it the certificate of `tls` must do.
+    pub(crate) secret: Option<Checked<String>>,
+    /// How the connection is secured, where it differs from the project's `tls`.
+    pub(crate) tls: Option<Checked<TlsEntry>>,
     /// The highest level that the store may receive in the clear. Without it: the lowest level.
     pub(crate) clearance: Option<Checked<String>>,
 }
 
-/// A key service: one of the three. This version has `local`.
+/// A key service: one of the three.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyServiceEntry {
-    /// A folder with wrapped keys, relative to the project's folder.
+    /// A folder with the keys, or beside another service with what that service wrapped; relative to the project's
+    /// folder. Without it, beside another service: `.lockgate/keys`.
     pub(crate) local: Option<Checked<String>>,
     /// Where the passphrase of the local keys is kept: `env:NAME` or `file:PATH`, never the passphrase itself.
     #[schemars(regex(pattern = r"^(env|file):.+"))]
     pub(crate) passphrase: Option<Checked<String>>,
-    /// A key of AWS KMS. Not supported by this version.
+    /// A key of AWS KMS: its ARN, id or alias.
     #[serde(rename = "aws-kms")]
     pub(crate) aws_kms: Option<Checked<String>>,
-    /// A key of Vault's transit engine. Not supported by this version.
+    /// A key of Vault's transit engine: `NAME`, or `MOUNT/NAME` where the engine is not at `transit`.
     #[serde(rename = "vault-transit")]
     pub(crate) vault_transit: Option<Checked<String>>,
+    /// For `aws-kms`: another address than AWS's own, `https://HOST:PORT`.
+    pub(crate) endpoint: Option<Checked<String>>,
 }
 
 /// Where the ledger lies.

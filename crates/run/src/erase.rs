@@ -18,8 +18,7 @@ use lockgate_crypto::{DekId, Opener, Random, SealedValue, SubjectSalt};
 use lockgate_evidence::{ErasedCopies, Event, SubjectErase};
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, Form, PipelineName, StoreName};
 use lockgate_plan::{Governed, OutputColumn, Plan};
-use lockgate_project::Project;
-use lockgate_trust::{Keyring, SubjectState};
+use lockgate_trust::{Keyring, Site, SubjectState};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
@@ -31,7 +30,7 @@ use crate::{failures, recover};
 /// What an erasure is asked for.
 pub struct EraseRequest<'a> {
     /// The project.
-    pub project: &'a Project,
+    pub project: &'a Site,
     /// The plans of its pipelines.
     pub plans: &'a BTreeMap<PipelineName, Governed<Plan>>,
     /// The dataset that declares the subject.

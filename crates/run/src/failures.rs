@@ -1,7 +1,7 @@
 //! Errors of the layers below, as the surface tells them: no text that could hold a value from the data gets through.
 
 use datafusion::common::DataFusionError;
-use lockgate_connect::{ParquetError, SinkError, SourceError, TextFileError};
+use lockgate_connect::{ParquetError, PostgresError, SinkError, SourceError, TextFileError};
 use lockgate_model::{Failure, FailureKind};
 
 pub(crate) fn source(store: &str, error: &SourceError) -> Failure {
@@ -15,6 +15,17 @@ pub(crate) fn text_file(store: &str, path: &str, error: &TextFileError) -> Failu
 
 pub(crate) fn sink(store: &str, error: &SinkError) -> Failure {
     Failure::new(error.fault().into(), format!("store `{store}`: {error}")).with_help("nothing was written")
+}
+
+pub(crate) fn postgres(store: &str, error: &PostgresError) -> Failure {
+    let failure = Failure::new(error.kind(), format!("store `{store}`: {error}"));
+    match error {
+        PostgresError::Login(login) => match &login.help {
+            Some(help) => failure.with_help(help.clone()),
+            None => failure,
+        },
+        _ => failure.with_help("nothing was written"),
+    }
 }
 
 pub(crate) fn files(store: &str, error: &ParquetError) -> Failure {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use lockgate_connect::{
-    CommittedRun, CsvOptions, FileKeys, LocalStore, PathTemplate, RecordPosition, StoredFile, parse_value,
+    CommittedRun, CsvOptions, FileKeys, FileStore, PathTemplate, RecordPosition, StoredFile, open_files, parse_value,
 };
 use lockgate_crypto::{Secret, sha256};
 use lockgate_evidence::{Input, Manifest};
@@ -13,7 +13,8 @@ use lockgate_model::{
     ColumnName, Compression, DatasetName, Failure, FailureKind, InputOrdinal, TextEncoding, ValueFormat,
 };
 use lockgate_plan::{Governed, Plan};
-use lockgate_project::{Column, CsvDialect, Dataset, DatasetFormat, ParquetOptions, Project, StoreLocation, WriteMode};
+use lockgate_project::{Column, CsvDialect, Dataset, DatasetFormat, ParquetOptions, WriteMode};
+use lockgate_trust::Site;
 
 use crate::commit_record::CommitRecord;
 use crate::failures;
@@ -30,7 +31,7 @@ pub(crate) struct RunInput {
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     File {
-        store: LocalStore,
+        store: FileStore,
         file: StoredFile,
         format: FileFormat,
         partitions: Partitions,
@@ -112,7 +113,7 @@ impl std::fmt::Debug for FileFormat {
 
 /// Lists and digests everything that a plan reads.
 pub(crate) fn list_inputs(
-    project: &Project,
+    project: &Site,
     plan: &Governed<Plan>,
     params: &BTreeMap<String, String>,
     keys: &Arc<FileKeys>,
@@ -129,44 +130,38 @@ pub(crate) fn list_inputs(
 
 /// The files of a dataset; at least one.
 pub(crate) fn list_stored(
-    project: &Project,
+    project: &Site,
     dataset: &Dataset,
     params: &BTreeMap<String, String>,
-) -> Result<(LocalStore, Vec<StoredFile>), Failure> {
+) -> Result<(FileStore, Vec<StoredFile>), Failure> {
     let store_name = &dataset.store.value;
-    let Some(StoreLocation::Files(root)) = project.stores.get(store_name).map(|store| &store.location) else {
-        return Err(failures::bug(format!("store `{store_name}` holds no files")));
-    };
     let configuration =
         |error: String| Failure::new(FailureKind::Invalid, format!("dataset `{}`: {error}", dataset.name.value));
     let template: PathTemplate = dataset.path.value.as_str().parse().map_err(|e| configuration(format!("{e}")))?;
     let bound = template.bind(params).map_err(|error| configuration(error.to_string()))?;
     let failed = |error| failures::source(store_name.as_str(), &error);
-    let store = LocalStore::new(root).map_err(failed)?;
+    let store = open_files(project, store_name)?;
     let files = store.list(&bound).map_err(failed)?;
     if files.is_empty() {
-        let message = format!("no file matches `{bound}` in store `{store_name}` ({})", root.display());
+        let message = format!("no file matches `{bound}` in store `{store_name}` ({})", project.place_of(store_name));
         return Err(Failure::new(FailureKind::Failed, message)
             .with_help("check the parameters and that the files have arrived; nothing was written"));
     }
     Ok((store, files))
 }
 
-fn list_files(
-    project: &Project,
-    dataset: &Dataset,
-    params: &BTreeMap<String, String>,
-) -> Result<Vec<RunInput>, Failure> {
+fn list_files(project: &Site, dataset: &Dataset, params: &BTreeMap<String, String>) -> Result<Vec<RunInput>, Failure> {
     let (store, files) = list_stored(project, dataset, params)?;
     let store_name = &dataset.store.value;
     let failed = |error| failures::source(store_name.as_str(), &error);
-    let format = file_format(dataset)?;
+    let format = file_format(project, dataset)?;
     let input = |file: StoredFile| {
         let entry = Input {
             dataset: dataset.name.value.clone(),
             store: store_name.clone(),
             path: file.path.clone(),
             sha256: store.digest(&file).map_err(failed)?,
+            version: file.version().map(str::to_owned),
             bytes: file.bytes,
             rows: None,
             rows_quarantined: None,
@@ -182,22 +177,19 @@ fn list_files(
 
 /// The file at a path of a dataset's store, if it is there.
 pub(crate) fn find_file(
-    project: &Project,
+    project: &Site,
     dataset: &Dataset,
     path: &str,
-) -> Result<Option<(LocalStore, StoredFile)>, Failure> {
+) -> Result<Option<(FileStore, StoredFile)>, Failure> {
     let name = &dataset.store.value;
-    let Some(StoreLocation::Files(root)) = project.stores.get(name).map(|store| &store.location) else {
-        return Err(failures::bug(format!("store `{name}` holds no files")));
-    };
     let failed = |error| failures::source(name.as_str(), &error);
-    let store = LocalStore::new(root).map_err(failed)?;
+    let store = open_files(project, name)?;
     let found = store.find(path).map_err(failed)?;
     Ok(found.map(|file| (store, file)))
 }
 
 /// How the files of a dataset are read.
-pub(crate) fn file_format(dataset: &Dataset) -> Result<FileFormat, Failure> {
+pub(crate) fn file_format(site: &Site, dataset: &Dataset) -> Result<FileFormat, Failure> {
     Ok(match &dataset.format {
         DatasetFormat::Csv(dialect) => {
             let options = csv_options(dialect).map_err(|error| {
@@ -208,7 +200,7 @@ pub(crate) fn file_format(dataset: &Dataset) -> Result<FileFormat, Failure> {
         DatasetFormat::JsonLines(compression) => {
             text_files(dataset, TextRecords::JsonLines, *compression, TextEncoding::Utf8)
         }
-        DatasetFormat::Parquet(options) => FileFormat::Parquet(Arc::new(declared_keys(dataset, options)?)),
+        DatasetFormat::Parquet(options) => FileFormat::Parquet(Arc::new(declared_keys(site, dataset, options)?)),
     })
 }
 
@@ -232,13 +224,13 @@ fn text_files(dataset: &Dataset, records: TextRecords, compression: Compression,
 }
 
 /// The keys that a dataset declares for files that others encrypted.
-fn declared_keys(dataset: &Dataset, options: &ParquetOptions) -> Result<FileKeys, Failure> {
+fn declared_keys(site: &Site, dataset: &Dataset, options: &ParquetOptions) -> Result<FileKeys, Failure> {
     let mut keys = FileKeys::default();
     for (id, reference) in &options.keys {
         let refused = |reason: String| {
             Failure::new(FailureKind::Invalid, format!("dataset `{}`, key `{id}`: {reason}", dataset.name.value))
         };
-        let text = lockgate_trust::fetch(reference)?;
+        let text = site.secret(reference)?;
         let key = FileKeys::read_key(text.expose())
             .ok_or_else(|| refused("it is not 16, 24 or 32 bytes, nor `hex:` or `base64:` and so many".into()))?;
         keys.declare(id, key).map_err(|problem| refused(problem.to_string()))?;
@@ -287,7 +279,7 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn list_commits(project: &Project, dataset: &DatasetName, keys: &Arc<FileKeys>) -> Result<Vec<RunInput>, Failure> {
+fn list_commits(project: &Site, dataset: &DatasetName, keys: &Arc<FileKeys>) -> Result<Vec<RunInput>, Failure> {
     let producer = project.producer(dataset).ok_or_else(|| failures::bug(format!("nobody writes `{dataset}`")))?;
     let store = &producer.into.store.value;
     let table = WrittenTable::find(project, store, keys)?;
@@ -300,6 +292,7 @@ fn list_commits(project: &Project, dataset: &DatasetName, keys: &Arc<FileKeys>) 
             store: store.clone(),
             path: dataset.to_string(),
             sha256: sha256(commit.record.as_bytes()),
+            version: None,
             bytes: 0,
             rows: None,
             rows_quarantined: None,

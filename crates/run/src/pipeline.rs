@@ -16,8 +16,8 @@ use lockgate_model::{
     ColumnName, Failure, FailureKind, InputOrdinal, Protection, RowId, RunId, Sha256Digest, StoreName,
 };
 use lockgate_plan::{Governed, Plan, Protector};
-use lockgate_project::{Dataset, Pipeline, Project, StoreLocation, WriteMode, bind_params};
-use lockgate_trust::SubjectSalts;
+use lockgate_project::{Dataset, Pipeline, StoreLocation, WriteMode, bind_params};
+use lockgate_trust::{Site, SubjectSalts};
 use tokio::runtime::Handle;
 
 use crate::binding::RunBinding;
@@ -38,7 +38,7 @@ use crate::workspace::Workspace;
 /// What a run is asked to do.
 pub struct RunRequest<'a> {
     /// The project.
-    pub project: &'a Project,
+    pub project: &'a Site,
     /// The pipeline.
     pub pipeline: &'a Pipeline,
     /// Its compiled plan.
@@ -122,7 +122,7 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
 
 /// The value of each parameter of a run.
 pub(crate) fn bound_params(
-    project: &Project,
+    project: &Site,
     pipeline: &Pipeline,
     plan: &Governed<Plan>,
     given: &BTreeMap<String, String>,
@@ -266,7 +266,9 @@ impl Attempt<'_> {
         }
         let files = match project.stores.get(&pipeline.into.store.value).map(|store| &store.location) {
             Some(StoreLocation::Files(_)) => file_protection(project, &pipeline.into.dataset.value, plan, keyring)?,
-            Some(StoreLocation::Sqlite(_)) | None => FileProtection::default(),
+            Some(StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) | StoreLocation::S3(_)) | None => {
+                FileProtection::default()
+            }
         };
         Ok((protectors, KeysUsed { v: 1, columns, files: files.used.clone() }, files))
     }

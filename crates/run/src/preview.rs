@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use lockgate_model::{DatasetName, Failure, PipelineName, StoreName};
 use lockgate_plan::{Governed, Plan};
-use lockgate_project::{Pipeline, Project};
+use lockgate_project::Pipeline;
+use lockgate_trust::Site;
 use serde::Serialize;
 
 use crate::inputs::list_stored;
@@ -46,7 +47,7 @@ pub struct PreviewInput {
 
 /// Says what a run of a pipeline would do. Fails as the run would on parameters and on files that are not there.
 pub fn preview(
-    project: &Project,
+    project: &Site,
     pipeline: &Pipeline,
     plan: &Governed<Plan>,
     params: &BTreeMap<String, String>,

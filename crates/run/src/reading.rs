@@ -14,7 +14,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
 use lockgate_connect::{
-    CsvReader, FileKeys, JsonLinesReader, LocalStore, ParquetReader, RecordPosition, ScannedBatch, SinkColumn,
+    CsvReader, FileKeys, FileStore, JsonLinesReader, ParquetReader, RecordPosition, ScannedBatch, SinkColumn,
     SourceBatch, SourceColumn, SourceError, StoredFile, TextFileError, TextLimits, decode,
 };
 use lockgate_evidence::{Input, LineIndexBuilder};
@@ -156,7 +156,7 @@ impl TableReader {
         &self,
         out: &Batcher<'_>,
         input: &RunInput,
-        (store, file): (&LocalStore, &StoredFile),
+        (store, file): (&FileStore, &StoredFile),
         format: &FileFormat,
     ) -> std::result::Result<Finding, Stop> {
         let entry = &input.entry;
@@ -246,12 +246,17 @@ impl TableReader {
         keys: &Arc<FileKeys>,
     ) -> std::result::Result<Finding, Stop> {
         let failed = |error| failures::parquet(entry.store.as_str(), &error);
-        let opened = std::fs::File::open(&file.absolute).map_err(|source| {
+        let Some(local) = file.local() else {
+            let message = format!("`{}`: Parquet files in a bucket are not read in this version", entry.path);
+            let help = "copy them into a store at `file://`, or keep the dataset as CSV or JSON lines";
+            return Err(Failure::new(FailureKind::Invalid, message).with_help(help).into());
+        };
+        let opened = std::fs::File::open(local).map_err(|source| {
             let error = SourceError::Unreadable { path: file.path.clone(), source };
             failures::source(entry.store.as_str(), &error)
         })?;
         let columns = self.columns_in_files(out.partitions);
-        let reader = ParquetReader::open(opened, &file.absolute, &entry.path, &columns, keys, BATCH_ROWS);
+        let reader = ParquetReader::open(opened, local, &entry.path, &columns, keys, BATCH_ROWS);
         let mut reader = reader.map_err(failed)?;
         let mut finding = Finding::default();
         while let Some(batch) = reader.next_batch().map_err(failed)? {

@@ -2,7 +2,7 @@
 
 use lockgate_evidence::{Event, RunAbort, RunIntent};
 use lockgate_model::Failure;
-use lockgate_project::Project;
+use lockgate_trust::Site;
 
 use crate::commit_record::CommitRecord;
 use crate::failures;
@@ -11,7 +11,7 @@ use crate::pipeline::commit_events;
 use crate::sink::Sink;
 
 /// Settles the last run if it has an intent and nothing else. Says what was done.
-pub(crate) fn settle_interrupted(project: &Project, journal: &mut Journal) -> Result<Option<String>, Failure> {
+pub(crate) fn settle_interrupted(project: &Site, journal: &mut Journal) -> Result<Option<String>, Failure> {
     let Some(Event::RunIntent(intent)) = journal.last_run_event()? else { return Ok(None) };
     match committed(project, &intent)? {
         Some(record) => {
@@ -31,7 +31,7 @@ pub(crate) fn settle_interrupted(project: &Project, journal: &mut Journal) -> Re
     }
 }
 
-fn committed(project: &Project, intent: &RunIntent) -> Result<Option<CommitRecord>, Failure> {
+fn committed(project: &Site, intent: &RunIntent) -> Result<Option<CommitRecord>, Failure> {
     let Some(sink) = Sink::open_existing(project, &intent.store, &intent.dataset)? else { return Ok(None) };
     let Some(found) = sink.committed(&intent.store, &intent.run)? else { return Ok(None) };
     serde_json::from_str(&found.record).map(Some).map_err(failures::bug)

@@ -17,15 +17,15 @@ use lockgate_crypto::Secret;
 use lockgate_evidence::{Input, QuarantineLine, QuarantinedRecord};
 use lockgate_model::{Failure, FailureKind, RunId};
 use lockgate_plan::{Governed, Plan};
-use lockgate_project::{Project, WriteMode};
-use lockgate_trust::Keyring;
+use lockgate_project::WriteMode;
+use lockgate_trust::{Keyring, Site};
 
 use crate::inputs::{FileFormat, Kept, PastCommit, RunInput, Source, Taken, file_format, find_file, partitions_of};
 use crate::{failures, quarantine};
 
 /// What an earlier run left to be taken.
 pub(crate) struct Request<'a> {
-    pub(crate) project: &'a Project,
+    pub(crate) project: &'a Site,
     pub(crate) plan: &'a Governed<Plan>,
     pub(crate) mode: &'a WriteMode,
     pub(crate) past: &'a [PastCommit],
@@ -77,7 +77,7 @@ impl Request<'_> {
         let read = self.plan.reads().any(|table| table.dataset == entry.dataset);
         let dataset = self.project.datasets.get(&entry.dataset).filter(|_| read);
         let dataset = dataset.ok_or_else(|| gone("the pipeline reads its dataset no longer"))?;
-        let format = file_format(dataset)?;
+        let format = file_format(self.project, dataset)?;
         let partitions = partitions_of(dataset, &entry.path)?;
         let mut entry =
             Input { rows: None, rows_quarantined: None, requarantined: Some(self.run.clone()), ..entry.clone() };

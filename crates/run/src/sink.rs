@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use lockgate_connect::{
-    CommittedRun, FileKeys, LevelKey, ParquetEncryption, ParquetSink, ParquetTable, ParquetTransaction, ScannedBatch,
-    SinkColumn, SqliteSink, SqliteTable, SqliteTransaction, TableSpec,
+    CommittedRun, FileKeys, LevelKey, ParquetEncryption, ParquetSink, ParquetTable, ParquetTransaction, PostgresServer,
+    PostgresSink, PostgresTable, PostgresTransaction, ScannedBatch, SinkColumn, SqliteSink, SqliteTable,
+    SqliteTransaction, TableSpec, postgres_server,
 };
 use lockgate_evidence::ColumnProtectionKey;
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, InputOrdinal, RowId, RunId, StoreName};
 use lockgate_plan::{Governed, OutputColumn, Plan};
-use lockgate_project::{Project, StoreLocation};
-use lockgate_trust::Keyring;
+use lockgate_project::StoreLocation;
+use lockgate_trust::{Keyring, Site};
 
 use crate::failures;
 use crate::reading::BATCH_ROWS;
@@ -22,12 +23,14 @@ use crate::reading::BATCH_ROWS;
 /// One dataset's sink, opened for writing.
 pub(crate) enum Sink {
     Sqlite(SqliteSink),
+    Postgres(Box<PostgresSink>),
     Parquet(ParquetSink),
 }
 
 /// A run that is being written.
 pub(crate) enum SinkTransaction<'a> {
     Sqlite(Box<SqliteTransaction<'a>>),
+    Postgres(Box<PostgresTransaction<'a>>),
     Parquet(Box<ParquetTransaction<'a>>),
 }
 
@@ -40,7 +43,7 @@ pub(crate) struct FileProtection {
     pub(crate) used: BTreeMap<ColumnName, ColumnProtectionKey>,
 }
 
-fn location<'p>(project: &'p Project, store: &StoreName) -> Result<&'p StoreLocation, Failure> {
+fn location<'p>(project: &'p Site, store: &StoreName) -> Result<&'p StoreLocation, Failure> {
     let found = project.stores.get(store).map(|store| &store.location);
     found.ok_or_else(|| {
         Failure::new(FailureKind::Invalid, format!("the project has no store `{store}`"))
@@ -50,7 +53,7 @@ fn location<'p>(project: &'p Project, store: &StoreName) -> Result<&'p StoreLoca
 
 impl Sink {
     /// Opens a dataset in a store, making the store's folder where it is not there.
-    pub(crate) fn open(project: &Project, store: &StoreName, dataset: &DatasetName) -> Result<Self, Failure> {
+    pub(crate) fn open(project: &Site, store: &StoreName, dataset: &DatasetName) -> Result<Self, Failure> {
         match location(project, store)? {
             StoreLocation::Sqlite(database) => {
                 make_folder(database.parent())?;
@@ -61,18 +64,26 @@ impl Sink {
                 let sink = ParquetSink::open(folder, dataset);
                 sink.map(Self::Parquet).map_err(|error| failures::files(store.as_str(), &error))
             }
+            StoreLocation::Postgres(location) => {
+                let sink = PostgresSink::open(&postgres_server(project, location)?, dataset);
+                let failed = |error| failures::postgres(store.as_str(), &error);
+                sink.map(|sink| Self::Postgres(Box::new(sink))).map_err(failed)
+            }
+            StoreLocation::S3(_) => Err(not_written_to(store)),
         }
     }
 
     /// Opens it only if something was ever written there.
     pub(crate) fn open_existing(
-        project: &Project,
+        project: &Site,
         store: &StoreName,
         dataset: &DatasetName,
     ) -> Result<Option<Self>, Failure> {
         let there = match location(project, store)? {
             StoreLocation::Sqlite(database) => database.exists(),
             StoreLocation::Files(folder) => folder.join(dataset.as_str()).exists(),
+            StoreLocation::Postgres(_) => true,
+            StoreLocation::S3(_) => return Err(not_written_to(store)),
         };
         if there { Self::open(project, store, dataset).map(Some) } else { Ok(None) }
     }
@@ -87,6 +98,7 @@ impl Sink {
                 }
                 sink.commits(dataset).map_err(failed)
             }
+            Self::Postgres(sink) => sink.commits(dataset).map_err(|error| failures::postgres(store.as_str(), &error)),
             Self::Parquet(sink) => Ok(sink.commits()),
         }
     }
@@ -95,6 +107,7 @@ impl Sink {
     pub(crate) fn committed(&self, store: &StoreName, run: &RunId) -> Result<Option<CommittedRun>, Failure> {
         match self {
             Self::Sqlite(sink) => sink.committed(run).map_err(|error| failures::sink(store.as_str(), &error)),
+            Self::Postgres(sink) => sink.committed(run).map_err(|error| failures::postgres(store.as_str(), &error)),
             Self::Parquet(sink) => Ok(sink.committed(run)),
         }
     }
@@ -114,6 +127,12 @@ impl Sink {
                     .map(|begun| SinkTransaction::Sqlite(Box::new(begun)))
                     .map_err(|error| failures::sink(store.as_str(), &error))
             }
+            Self::Postgres(sink) => {
+                let begun = sink.begin(spec, run);
+                begun
+                    .map(|begun| SinkTransaction::Postgres(Box::new(begun)))
+                    .map_err(|error| failures::postgres(store.as_str(), &error))
+            }
             Self::Parquet(sink) => {
                 let begun = sink.begin(spec, run, files.encryption, files.without_statistics, files.keys);
                 begun
@@ -129,6 +148,7 @@ impl SinkTransaction<'_> {
     pub(crate) fn commit_ordinal(&self) -> InputOrdinal {
         match self {
             Self::Sqlite(transaction) => transaction.commit_ordinal(),
+            Self::Postgres(transaction) => transaction.commit_ordinal(),
             Self::Parquet(transaction) => transaction.commit_ordinal(),
         }
     }
@@ -137,6 +157,9 @@ impl SinkTransaction<'_> {
     pub(crate) fn write(&mut self, store: &str, batch: &RecordBatch, ids: &[RowId]) -> Result<(), Failure> {
         match self {
             Self::Sqlite(transaction) => transaction.write(batch, ids).map_err(|error| failures::sink(store, &error)),
+            Self::Postgres(transaction) => {
+                transaction.write(batch, ids).map_err(|error| failures::postgres(store, &error))
+            }
             Self::Parquet(transaction) => transaction.write(batch, ids).map_err(|error| failures::files(store, &error)),
         }
     }
@@ -147,11 +170,19 @@ impl SinkTransaction<'_> {
             Self::Sqlite(transaction) => {
                 transaction.commit(record).map(drop).map_err(|error| failures::sink(store, &error))
             }
+            Self::Postgres(transaction) => {
+                transaction.commit(record).map(drop).map_err(|error| failures::postgres(store, &error))
+            }
             Self::Parquet(transaction) => {
                 transaction.commit(record).map(drop).map_err(|error| failures::files(store, &error))
             }
         }
     }
+}
+
+fn not_written_to(store: &StoreName) -> Failure {
+    Failure::new(FailureKind::Invalid, format!("store `{store}` at `s3://` is read only in this version"))
+        .with_help("write into a store at `postgresql://`, `sqlite://` or `file://`")
 }
 
 fn make_folder(folder: Option<&Path>) -> Result<(), Failure> {
@@ -164,7 +195,7 @@ fn make_folder(folder: Option<&Path>) -> Result<(), Failure> {
 /// The keys under which a plan's files are encrypted: one for each level above the lowest, and the footer under the
 /// lowest of the levels that are written. A plan whose every column is of the lowest level writes plain files.
 pub(crate) fn file_protection(
-    project: &Project,
+    project: &Site,
     dataset: &DatasetName,
     plan: &Governed<Plan>,
     keyring: &mut Keyring,
@@ -209,6 +240,7 @@ pub(crate) fn file_protection(
 #[derive(Clone)]
 pub(crate) enum WrittenTable {
     Sqlite(PathBuf),
+    Postgres(PostgresServer),
     Parquet { folder: PathBuf, keys: Arc<FileKeys> },
 }
 
@@ -216,6 +248,7 @@ impl std::fmt::Debug for WrittenTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Sqlite(database) => f.debug_tuple("Sqlite").field(database).finish(),
+            Self::Postgres(server) => f.debug_tuple("Postgres").field(&server.host).finish(),
             Self::Parquet { folder, .. } => f.debug_struct("Parquet").field("folder", folder).finish_non_exhaustive(),
         }
     }
@@ -223,10 +256,12 @@ impl std::fmt::Debug for WrittenTable {
 
 impl WrittenTable {
     /// Finds the dataset in its store.
-    pub(crate) fn find(project: &Project, store: &StoreName, keys: &Arc<FileKeys>) -> Result<Self, Failure> {
+    pub(crate) fn find(project: &Site, store: &StoreName, keys: &Arc<FileKeys>) -> Result<Self, Failure> {
         Ok(match location(project, store)? {
             StoreLocation::Sqlite(database) => Self::Sqlite(database.clone()),
+            StoreLocation::Postgres(location) => Self::Postgres(postgres_server(project, location)?),
             StoreLocation::Files(folder) => Self::Parquet { folder: folder.clone(), keys: Arc::clone(keys) },
+            StoreLocation::S3(_) => return Err(not_written_to(store)),
         })
     }
 
@@ -237,6 +272,11 @@ impl WrittenTable {
                 let table = SqliteTable::open(database, dataset);
                 let commits = table.and_then(|table| table.commits());
                 commits.map_err(|error| failures::sink(store.as_str(), &error))
+            }
+            Self::Postgres(server) => {
+                let table = PostgresTable::open(server, dataset);
+                let commits = table.and_then(|table| table.commits());
+                commits.map_err(|error| failures::postgres(store.as_str(), &error))
             }
             Self::Parquet { folder, keys } => {
                 let table = ParquetTable::open(folder, dataset, Arc::clone(keys));
@@ -253,6 +293,10 @@ impl WrittenTable {
             Self::Sqlite(database) => {
                 let table = SqliteTable::open(database, dataset);
                 table.map(|table| named(table.columns())).map_err(|error| failures::sink(store.as_str(), &error))
+            }
+            Self::Postgres(server) => {
+                let table = PostgresTable::open(server, dataset);
+                table.map(|table| named(table.columns())).map_err(|error| failures::postgres(store.as_str(), &error))
             }
             Self::Parquet { folder, keys } => {
                 let table = ParquetTable::open(folder, dataset, Arc::clone(keys));
@@ -273,6 +317,14 @@ impl WrittenTable {
             Self::Sqlite(database) => {
                 let failed = |error| failures::sink(store, &error);
                 let mut table = SqliteTable::open(database, dataset).map_err(failed)?;
+                let names: Vec<ColumnName> = columns.iter().map(|column| column.name.clone()).collect();
+                for scanned in table.scan(&names, BATCH_ROWS).map_err(failed)? {
+                    each(scanned.map_err(failed)?)?;
+                }
+            }
+            Self::Postgres(server) => {
+                let failed = |error| failures::postgres(store, &error);
+                let mut table = PostgresTable::open(server, dataset).map_err(failed)?;
                 let names: Vec<ColumnName> = columns.iter().map(|column| column.name.clone()).collect();
                 for scanned in table.scan(&names, BATCH_ROWS).map_err(failed)? {
                     each(scanned.map_err(failed)?)?;

@@ -8,8 +8,7 @@ use lockgate_crypto::Random;
 use lockgate_evidence::{Event, ProjectCreate};
 use lockgate_ledger::Lease;
 use lockgate_model::{Failure, PrincipalName};
-use lockgate_project::Project;
-use lockgate_trust::{KeyStore, Keyring, TrustError};
+use lockgate_trust::{KeyStore, Keyring, Site, TrustError};
 use tokio::runtime::Handle;
 
 use crate::journal::Journal;
@@ -27,7 +26,7 @@ impl Workspace {
     /// store, is not replaced by an empty one: it is lost, and that is an error. `doing` tells others who holds the
     /// ledger; `principal` is named in its entries.
     pub fn open(
-        project: &Project,
+        project: &Site,
         runtime: &Handle,
         random: Arc<dyn Random>,
         now: Timestamp,
@@ -40,9 +39,9 @@ impl Workspace {
         let lease = Lease::local(ledger, doing)?;
         let begun = Journal::exists(ledger);
         let store = match (KeyStore::exists(keys), begun) {
-            (true, _) => KeyStore::open(keys)?,
+            (true, _) => KeyStore::open(project)?,
             (false, true) => return Err(TrustError::Gone(keys.path.clone()).into()),
-            (false, false) => KeyStore::create(keys, random.as_ref(), now)?,
+            (false, false) => KeyStore::create(project, random.as_ref(), now)?,
         };
         let journal = match begun {
             true => Journal::open(project, &store, lease, runtime, now, principal)?,

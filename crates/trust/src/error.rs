@@ -79,6 +79,100 @@ pub enum TrustError {
     /// The cryptographic module refused.
     #[error("{0}")]
     Crypto(String),
+    /// Certificates or connections cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+    /// A service did not do what was asked.
+    #[error("{service}: {problem}")]
+    Service {
+        /// Which one, and what of it.
+        service: String,
+        /// What is wrong.
+        problem: Problem,
+    },
+}
+
+/// What is wrong with a service, or with what was asked of it. No text of it holds what a service answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// Nobody answers, or it fails.
+    #[error("it cannot be reached: {0}")]
+    Unreachable(String),
+    /// Its certificate is not trusted, or ours is not.
+    #[error("the connection is not trusted: {0}")]
+    Tls(String),
+    /// Too many calls.
+    #[error("it takes no more calls now")]
+    Throttled,
+    /// Vault is sealed.
+    #[error("it is sealed")]
+    Sealed,
+    /// Who we are may not do this, or the login is not accepted.
+    #[error("access is denied")]
+    Denied,
+    /// A key, a path or a role that is not there.
+    #[error("there is no such thing")]
+    Missing,
+    /// A key that is disabled, or a version of it that may not be used any more.
+    #[error("the key is disabled")]
+    Disabled,
+    /// A key that is about to be deleted.
+    #[error("the key is scheduled for deletion")]
+    PendingDeletion,
+    /// What was wrapped is not what it should be, or is for another place.
+    #[error("what was wrapped does not open here: it was altered, or wrapped under another key or for another place")]
+    NotAuthentic,
+    /// It was tried often enough.
+    #[error("it failed {0} times in a row and is left alone for {1} s")]
+    LeftAlone(u32, u64),
+    /// It answered something else.
+    #[error("its answer cannot be used: {0}")]
+    Answer(String),
+    /// What had to be fetched before.
+    #[error("{0}")]
+    Other(Failure),
+}
+
+impl Problem {
+    /// Whether it may pass by itself.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Throttled | Self::Sealed)
+    }
+
+    fn kind_and_help(&self) -> (FailureKind, &'static str) {
+        match self {
+            Self::Unreachable(_) => {
+                (FailureKind::Unreachable, "check its address, that it runs, and the network between")
+            }
+            Self::Tls(_) => (
+                FailureKind::Refused,
+                "check `tls:`: its `ca` must have issued the service's certificate, and ours must be one the service knows",
+            ),
+            Self::Throttled => {
+                (FailureKind::Unreachable, "run again later, or raise the limit of calls at the service")
+            }
+            Self::Sealed => (FailureKind::Unreachable, "unseal it: `bao operator unseal`, or let its seal open it"),
+            Self::Denied => (
+                FailureKind::Denied,
+                "grant it: docs/operations.md lists the policies; a login that was accepted before may have ended or been revoked",
+            ),
+            Self::Missing => (FailureKind::Invalid, "correct the name in lockgate.yaml, or make it there"),
+            Self::Disabled => (
+                FailureKind::Refused,
+                "enable the key, or its version, at the service; what it wrapped opens again then",
+            ),
+            Self::PendingDeletion => (
+                FailureKind::Refused,
+                "cancel the deletion while there is time: after it nothing that the key wrapped can be opened",
+            ),
+            Self::NotAuthentic => {
+                (FailureKind::Tampered, "restore the key table from a backup, or name the key that wrapped it")
+            }
+            Self::LeftAlone(_, _) => (FailureKind::Unreachable, "run again later"),
+            Self::Answer(_) => (FailureKind::Failed, "check that the address is that of the service, and its log"),
+            Self::Other(failure) => (failure.kind, "mend that first"),
+        }
+    }
 }
 
 impl From<TrustError> for Failure {
@@ -104,6 +198,11 @@ impl From<TrustError> for Failure {
             TrustError::NotUsable { .. } => (FailureKind::Refused, "`lockgate keys list` shows the states of all keys".into()),
             TrustError::Unknown(_) => (FailureKind::Invalid, "`lockgate keys list` shows the keys".into()),
             TrustError::Crypto(_) => (FailureKind::Failed, "nothing was written".into()),
+            TrustError::Tls(_) => (FailureKind::Invalid, "check `tls:` in lockgate.yaml and the files that it names".into()),
+            TrustError::Service { problem, .. } => {
+                let (kind, help) = problem.kind_and_help();
+                (kind, help.to_owned())
+            }
         };
         Self::new(kind, error.to_string()).with_help(help)
     }

@@ -241,9 +241,9 @@ impl Keyring {
             .collect();
         for index in stale {
             let Some(key) = self.table.keys.get(index) else { continue };
-            let (material, context) = (self.unwrap(key)?, key.context(&self.project)?);
-            let wrapped =
-                self.store.kek(active)?.wrap(&material, key.id, &context, self.random.as_ref()).map_err(crypto)?;
+            let (context, Some(wrapped)) = (key.context(&self.project)?, &key.wrapped) else { continue };
+            let random = Some(self.random.as_ref());
+            let (wrapped, _) = self.store.rewrap(wrapped, key.kek_version, key.id, &context, random)?;
             wrapped_sha256.insert(key.id.to_string(), lockgate_crypto::sha256(wrapped.as_bytes()));
             if let Some(key) = self.table.keys.get_mut(index) {
                 key.wrapped = Some(wrapped);
@@ -406,10 +406,8 @@ impl Keyring {
         Ok(next)
     }
 
-    fn make_key(&self, scope: KeyScope, period: u32, algorithm: &str) -> Result<KeyRecord, TrustError> {
+    fn make_key(&mut self, scope: KeyScope, period: u32, algorithm: &str) -> Result<KeyRecord, TrustError> {
         let id = KeyId::generate(self.random.as_ref()).map_err(crypto)?;
-        let material = KeyMaterial::generate(self.random.as_ref()).map_err(crypto)?;
-        let kek_version = self.store.active()?;
         let mut key = KeyRecord {
             id,
             scope,
@@ -417,21 +415,20 @@ impl Keyring {
             algorithm: algorithm.to_owned(),
             created: self.now,
             state: KeyState::Active,
-            kek_version,
+            kek_version: 0,
             wrapped: None,
         };
         let context = key.context(&self.project)?;
-        let wrapped = self.store.kek(kek_version)?.wrap(&material, id, &context, self.random.as_ref());
-        key.wrapped = Some(wrapped.map_err(crypto)?);
+        let made = self.store.make(id, &context, self.random.as_ref(), self.now)?;
+        (key.wrapped, key.kek_version) = (Some(made.wrapped), made.kek_version);
+        self.announce_keks("made at the key service")?;
         Ok(key)
     }
 
     fn unwrap(&self, key: &KeyRecord) -> Result<KeyMaterial, TrustError> {
         let not_usable = |reason: &str| TrustError::NotUsable { key: key.id.to_string(), reason: reason.to_owned() };
         let wrapped = key.wrapped.as_ref().ok_or_else(|| not_usable("it is shredded"))?;
-        let context = key.context(&self.project)?;
-        let kek = self.store.kek(key.kek_version)?;
-        kek.unwrap(wrapped, key.id, &context).map_err(|error| not_usable(&error.to_string()))
+        self.store.unwrap(wrapped, key.kek_version, key.id, &key.context(&self.project)?)
     }
 }
 

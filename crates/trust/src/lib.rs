@@ -10,18 +10,33 @@
 //! not be appended stays in the outbox until it is.
 #![forbid(unsafe_code)]
 
+mod aws;
 mod durable_file;
 mod error;
+mod key_service;
 mod key_store;
 mod key_table;
 mod keyring;
+mod network;
+mod oauth;
+mod s3;
 mod secret_ref;
+mod site;
 mod subject_salts;
+mod tls;
+mod vault;
 
 pub use durable_file::write_durably;
-pub use error::TrustError;
+pub use error::{Problem, TrustError};
+pub use key_service::{CACHED_KEY_TTL, CACHED_KEYS_MAX};
 pub use key_store::{KEY_FILE, KEY_FILE_BYTES_MAX, KekState, KeyStore, SEEN_CHECKPOINT_FILE, VERIFIER_KEY_FILE};
 pub use key_table::{DekRecord, KEY_TABLE_BYTES_MAX, KEY_TABLE_FILE, KeyRecord, KeyState, KeyTable};
 pub use keyring::{KeyStatus, Keyring};
-pub use secret_ref::fetch;
+pub use network::Network;
+pub use oauth::{
+    BearerToken, Claims, FetchKeys, JWKS_KEYS_MAX, JwtRefusal, JwtValidator, TOKEN_BYTES_MAX, TokenClient,
+};
+pub use s3::Bucket;
+pub use site::Site;
 pub use subject_salts::{SUBJECT_SALTS_FILE, SubjectSalts, SubjectState};
+pub use vault::LeaseStatus;

@@ -1,4 +1,4 @@
-//! Where a secret is kept is written in the project; the secret itself is fetched when it is needed.
+//! A secret that is kept on this machine, fetched when it is needed.
 
 use std::fs;
 
@@ -10,14 +10,17 @@ use crate::TrustError;
 /// The longest secret that a file may hold, in bytes.
 const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Fetches a secret now. A file's one line break at the end does not belong to it.
-pub fn fetch(reference: &SecretRef) -> Result<Secret<String>, TrustError> {
+/// Fetches a secret of this machine now. A file's one line break at the end does not belong to it.
+pub(crate) fn fetch(reference: &SecretRef) -> Result<Secret<String>, TrustError> {
     let failed = |written: String, reason: String| TrustError::Secret { reference: written, reason };
     match reference {
         SecretRef::Env(name) => match std::env::var(name) {
             Ok(value) => Ok(Secret::new(value)),
             Err(_) => Err(failed(format!("env:{name}"), "the environment variable is not set, or is no UTF-8".into())),
         },
+        SecretRef::Vault { .. } | SecretRef::AwsSecretsManager { .. } => {
+            Err(failed(reference.to_string(), "it is not kept on this machine".into()))
+        }
         SecretRef::File(path) => {
             let written = format!("file:{}", path.display());
             let size = fs::metadata(path).map_err(|error| failed(written.clone(), error.to_string()))?.len();

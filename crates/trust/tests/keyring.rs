@@ -8,15 +8,15 @@ use jiff::{Timestamp, ToSpan};
 use lockgate_crypto::{SealedValue, SystemRandom};
 use lockgate_evidence::Event;
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, RunId};
-use lockgate_project::{LocalKeys, Project};
-use lockgate_trust::{KEY_FILE, KeyStore, KeyTable, Keyring, TrustError};
+use lockgate_project::Project;
+use lockgate_trust::{KEY_FILE, KeyStore, KeyTable, Keyring, Site, TrustError};
 use tempfile::TempDir;
 
 const PROJECT: &str = "version: 1\nproject: retail\nstores: {}\nkeys: { default: { local: ./keys } }\nledger: { at: 'file://./ledger' }\n";
 
-struct Site {
+struct Place {
     folder: TempDir,
-    keys: LocalKeys,
+    site: Site,
 }
 
 fn start() -> Timestamp {
@@ -31,14 +31,14 @@ fn place() -> (DatasetName, ColumnName) {
     ("analytics.customers".parse().unwrap(), "name".parse().unwrap())
 }
 
-impl Site {
+impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (project, _) =
             Project::from_files(folder.path(), &[("lockgate.yaml", PROJECT.as_bytes())], &|_| None).unwrap();
-        let keys = project.keys.default;
-        KeyStore::create(&keys, &SystemRandom, start()).unwrap();
-        Self { folder, keys }
+        let site = Site::new(project);
+        KeyStore::create(&site, &SystemRandom, start()).unwrap();
+        Self { folder, site }
     }
 
     fn ledger(&self) -> PathBuf {
@@ -46,7 +46,7 @@ impl Site {
     }
 
     fn open_as(&self, project: &str, now: Timestamp) -> Keyring {
-        let store = KeyStore::open(&self.keys).unwrap();
+        let store = KeyStore::open(&self.site).unwrap();
         Keyring::open(project.parse().unwrap(), store, &self.ledger(), Arc::new(SystemRandom), now).unwrap()
     }
 
@@ -56,7 +56,7 @@ impl Site {
 
     /// Changes a text within the key file.
     fn edit_keys(&self, from: &str, to: &str) {
-        let path = self.keys.path.join(KEY_FILE);
+        let path = self.site.key_folder().join(KEY_FILE);
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{from}");
         fs::write(&path, text.replacen(from, to, 1)).unwrap();
@@ -75,7 +75,7 @@ fn settle(keyring: &mut Keyring) -> Vec<Event> {
 
 #[test]
 fn a_column_key_begins_a_new_period_when_its_age_demands_it() {
-    let site = Site::new();
+    let site = Place::new();
     let (dataset, column) = place();
     let key_after = |days: i64, number: u64| {
         let mut keyring = site.open(start() + (days * 24).hours());
@@ -94,7 +94,7 @@ fn a_column_key_begins_a_new_period_when_its_age_demands_it() {
 
 #[test]
 fn values_open_after_every_rotation_and_not_after_shredding() {
-    let site = Site::new();
+    let site = Place::new();
     let (dataset, column) = place();
     let mut keyring = site.open(start());
     let (mut sealer, key) = keyring.sealer(&dataset, &column, &run(1), None).unwrap();
@@ -118,7 +118,7 @@ fn values_open_after_every_rotation_and_not_after_shredding() {
 
 #[test]
 fn what_the_ledger_was_not_told_of_is_told_by_the_next_who_opens() {
-    let site = Site::new();
+    let site = Place::new();
     let (dataset, column) = place();
     let mut keyring = site.open(start());
     keyring.sealer(&dataset, &column, &run(1), None).unwrap();
@@ -148,7 +148,7 @@ fn a_disabled_or_forbidden_key_encryption_key_protects_nothing() {
         ("AES-256-GCM", "3DES", "LG301"),
         ("AES-256-GCM", "unheard-of", "LG301"),
     ] {
-        let site = Site::new();
+        let site = Place::new();
         site.edit_keys(from, to);
         let refused = site.open(start()).sealer(&dataset, &column, &run(1), None).err().unwrap();
         let failure = Failure::from(refused);
@@ -158,7 +158,7 @@ fn a_disabled_or_forbidden_key_encryption_key_protects_nothing() {
 
 #[test]
 fn a_key_that_was_altered_or_exchanged_does_not_unwrap() {
-    let site = Site::new();
+    let site = Place::new();
     let (dataset, column) = place();
     let mut keyring = site.open(start());
     keyring.sealer(&dataset, &column, &run(1), None).unwrap();

@@ -41,6 +41,14 @@ pub enum SourceError {
         /// How many it may match.
         most: usize,
     },
+    /// Refused: an object is not encrypted as the project demands.
+    #[error("`{path}` is refused: {reason}")]
+    Encryption {
+        /// The object.
+        path: String,
+        /// What is wrong, and who controls the key.
+        reason: String,
+    },
     /// Data: the content is not what was recorded.
     #[error("`{path}` changed while it was read: run again once its writer is done")]
     Changed {
@@ -55,6 +63,7 @@ impl SourceError {
         match self {
             Self::NoFolder { .. } | Self::TooManyFiles { .. } => Fault::Configuration,
             Self::Unreadable { .. } => Fault::Unreachable,
+            Self::Encryption { .. } => Fault::Refused,
             Self::OutsideRoot { .. } | Self::NameNotUtf8 { .. } | Self::Changed { .. } => Fault::Data,
         }
     }

@@ -1,6 +1,5 @@
 //! A read that says at its end whether it read what was recorded.
 
-use std::fs::File;
 use std::io::{self, Read};
 
 use lockgate_crypto::Sha256Hasher;
@@ -11,7 +10,7 @@ use super::{READ_BYTES, SourceError};
 /// A file that is hashed while it is read. Nothing that was read may be used before [`finish`](Self::finish)
 /// succeeded.
 pub struct VerifiedRead {
-    file: File,
+    file: Box<dyn Read + Send>,
     path: String,
     expected: Sha256Digest,
     hasher: Sha256Hasher,
@@ -19,7 +18,7 @@ pub struct VerifiedRead {
 }
 
 impl VerifiedRead {
-    pub(super) fn new(file: File, path: String, expected: Sha256Digest) -> Self {
+    pub(crate) fn new(file: Box<dyn Read + Send>, path: String, expected: Sha256Digest) -> Self {
         Self { file, path, expected, hasher: Sha256Hasher::new(), bytes: 0 }
     }
 

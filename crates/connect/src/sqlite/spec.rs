@@ -138,7 +138,7 @@ impl TableSpec {
         &self.key
     }
 
-    pub(super) fn is_key(&self, name: &ColumnName) -> bool {
+    pub(crate) fn is_key(&self, name: &ColumnName) -> bool {
         self.key.contains(name)
     }
 }

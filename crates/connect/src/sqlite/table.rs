@@ -10,7 +10,8 @@ use super::error::{SinkError, failed};
 use super::scan::Scan;
 use super::spec::{ROW_ID_COLUMN, SinkColumn};
 use super::statements::{quoted, value_type_of};
-use super::{BUSY_TIMEOUT, CommittedRun, condition, connect, existing, has_runs_table};
+use super::{BUSY_TIMEOUT, CommittedRun, connect, existing, guard, has_runs_table};
+use crate::condition;
 
 /// The most rows that one condition may select.
 pub const SELECTED_ROWS_MAX: usize = 1_000_000;
@@ -117,9 +118,9 @@ impl SqliteTable {
         condition::check(expression).map_err(|reason| refused(reason.to_owned()))?;
         let path = self.path.clone();
         let unreadable = |error: rusqlite::Error| failed(&path, BUSY_TIMEOUT, &error);
-        condition::guard(&mut self.connection, self.dataset.as_str()).map_err(unreadable)?;
+        guard::guard(&mut self.connection, self.dataset.as_str()).map_err(unreadable)?;
         let selected = self.select_guarded(expression, most);
-        condition::unguard(&mut self.connection).map_err(unreadable)?;
+        guard::unguard(&mut self.connection).map_err(unreadable)?;
         selected
     }
 

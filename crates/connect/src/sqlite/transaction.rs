@@ -13,10 +13,11 @@ use arrow::record_batch::RecordBatch;
 use lockgate_model::{InputOrdinal, RowId, RunId};
 use rusqlite::{ErrorCode, Transaction};
 
-use super::bind::{BindFailure, BoundBatch};
+use super::bind::{BindFailure, bind};
 use super::error::{SinkError, failed};
 use super::spec::{COMMIT_RECORD_BYTES_MAX, ROW_ID_COLUMN, RUNS_TABLE, TableSpec};
 use super::{CommittedRun, statements};
+use crate::cells::TypedBatch;
 
 /// A transaction that is open. Dropping it undoes it.
 pub struct SqliteTransaction<'a> {
@@ -88,7 +89,7 @@ impl SqliteTransaction<'_> {
 
     fn write_rows(&mut self, batch: &RecordBatch, row_ids: &[RowId]) -> Result<(), SinkError> {
         let misfit = |reason| SinkError::Batch { dataset: self.spec.dataset().clone(), reason };
-        let cells = BoundBatch::new(batch, &self.spec).map_err(misfit)?;
+        let cells = TypedBatch::new(batch, &self.spec).map_err(misfit)?;
         if row_ids.len() != batch.num_rows() {
             return Err(misfit(format!("it has {} rows and {} row ids", batch.num_rows(), row_ids.len())));
         }
@@ -115,7 +116,7 @@ impl SqliteTransaction<'_> {
                 if self.spec.is_key(&column.name) && cells.is_null(index, row) {
                     return Err(SinkError::NullKey { column: column.name.clone(), row_id });
                 }
-                cells.bind(index, row, &mut statement, &mut text).map_err(|failure| match failure {
+                bind(&cells, index, row, &mut statement, &mut text).map_err(|failure| match failure {
                     BindFailure::Sqlite(error) => refused(error, row_id),
                     BindFailure::Value => {
                         SinkError::Value { column: column.name.clone(), value_type: column.value_type, row_id }

@@ -8,6 +8,7 @@ use lockgate_model::{Failure, FailureKind};
 use lockgate_plan::{Governed, Plan};
 use lockgate_project::{Pipeline, Project};
 use lockgate_run::{ColumnOutcome, Preview, PreviewInput, RunOutcome, RunRequest, RunStatus, Take, preview};
+use lockgate_trust::Site;
 use tokio::runtime::Handle;
 
 use crate::cli::{Format, RunArgs};
@@ -44,7 +45,7 @@ pub(crate) fn run(dir: Option<&Path>, args: &RunArgs) -> Result<u8, Failure> {
 
 /// Says what each pipeline would do.
 fn dry_run(
-    project: &Project,
+    project: &Site,
     selected: &[(&Pipeline, Governed<Plan>)],
     given: &[BTreeMap<String, String>],
     format: Format,
@@ -89,7 +90,7 @@ struct Job {
 }
 
 impl Job {
-    fn of(project: &Project, args: &RunArgs, runtime: &Handle) -> Result<Self, Failure> {
+    fn of(project: &Site, args: &RunArgs, runtime: &Handle) -> Result<Self, Failure> {
         let Some(run) = &args.requarantined else {
             return Ok(Self {
                 take: Take::New,
@@ -108,7 +109,7 @@ impl Job {
 }
 
 fn run_one(
-    project: &Project,
+    project: &Site,
     (pipeline, plan): (&Pipeline, &Governed<Plan>),
     take: &Take,
     params: BTreeMap<String, String>,
@@ -141,7 +142,7 @@ fn run_one(
 /// The parameters of each pipeline. One pipeline gets all of them and refuses those that it does not know; of several
 /// each gets those that it knows, and one that none knows is refused.
 fn share_out(
-    project: &Project,
+    project: &Site,
     selected: &[(&Pipeline, Governed<Plan>)],
     params: BTreeMap<String, String>,
 ) -> Result<Vec<BTreeMap<String, String>>, Failure> {

@@ -38,10 +38,10 @@ pub(crate) fn scan(dir: Option<&Path>, args: &ScanArgs) -> Result<u8, Failure> {
         true => Some(context::load(dir)?),
         false => None,
     };
-    let levels = Levels::new(project.as_ref());
+    let levels = Levels::new(of_site(&project));
     let mut table =
         vec![vec!["dataset".to_owned(), "column".to_owned(), "level".to_owned(), "tags and evidence".to_owned()]];
-    for (dataset, files) in selected(project.as_ref(), &args.what)? {
+    for (dataset, files) in selected(of_site(&project), &args.what)? {
         for (column, mut found) in columns(&files, args.rows)? {
             found.tags.retain(|tag| tag.confidence >= args.min_confidence);
             let level = levels.of(&found.tags);
@@ -104,6 +104,10 @@ impl Levels {
 }
 
 /// What is to be looked at: datasets by name, files by path; without either all datasets of the project.
+fn of_site(opened: &Option<context::Opened>) -> Option<&Project> {
+    opened.as_ref().map(|opened| -> &Project { opened })
+}
+
 fn selected(project: Option<&Project>, what: &[String]) -> Result<Vec<(String, Vec<PathBuf>)>, Failure> {
     if let (true, Some(project)) = (what.is_empty(), project) {
         return project.datasets.values().map(|dataset| of_dataset(project, dataset)).collect();
@@ -146,7 +150,7 @@ fn of_dataset(project: &Project, dataset: &Dataset) -> Result<(String, Vec<PathB
     if files.is_empty() {
         return Err(invalid(format!("no file matches `{bound}` in {}", root.display())));
     }
-    Ok((name, files.into_iter().take(FILES_MAX).map(|file| file.absolute).collect()))
+    Ok((name, files.into_iter().take(FILES_MAX).filter_map(|file| file.local().map(Into::into)).collect()))
 }
 
 fn columns(files: &[PathBuf], rows: usize) -> Result<Vec<(String, ColumnFinding)>, Failure> {

@@ -46,7 +46,12 @@ fn request(dir: Option<&Path>, args: &VerifyArgs) -> Result<VerifyRequest, Failu
         seen.push((kept.display().to_string(), read(&kept)?));
     }
     let with_key_table = args.ledger.is_none();
-    Ok(VerifyRequest { ledger: args.ledger.clone().unwrap_or(project.ledger.at), key, seen, with_key_table })
+    Ok(VerifyRequest {
+        ledger: args.ledger.clone().unwrap_or_else(|| project.ledger.at.clone()),
+        key,
+        seen,
+        with_key_table,
+    })
 }
 
 /// A key as it is written, or the file that holds it.

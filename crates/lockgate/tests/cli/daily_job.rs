@@ -44,7 +44,7 @@ fn sealed_values_open_with_the_project_s_keys_in_their_own_row_only() {
     let site = Site::new();
     site.run();
     let (project, _) = Project::load(&site.path("."), &|_| None).unwrap();
-    let store = KeyStore::open(&project.keys.default).unwrap();
+    let store = KeyStore::open(&lockgate_trust::Site::new(project.clone())).unwrap();
     let now = jiff::Timestamp::now();
     let keyring = Keyring::open(project.name.clone(), store, &project.ledger.at, Arc::new(SystemRandom), now).unwrap();
     let rows = site.rows();

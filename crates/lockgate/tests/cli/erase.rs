@@ -40,7 +40,7 @@ fn sealed(database: &Path, table: &str) -> BTreeMap<i64, Option<String>> {
 /// Opens a name with everything that the project has; `None` if it does not open.
 fn open(site: &Site, id: i64, sealed: &str) -> Option<String> {
     let (project, _) = Project::load(&site.path(""), &|_| None).unwrap();
-    let store = KeyStore::open(&project.keys.default).unwrap();
+    let store = KeyStore::open(&lockgate_trust::Site::new(project.clone())).unwrap();
     let mut keyring =
         Keyring::open(project.name.clone(), store, &project.ledger.at, Arc::new(SystemRandom), Timestamp::now())
             .unwrap();

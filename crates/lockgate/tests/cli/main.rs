@@ -1,6 +1,7 @@
 //! The program as its users meet it: files in, tables, messages and exit codes out.
 
 mod bad_input;
+mod cloud;
 mod commands;
 mod daily_job;
 mod documents;

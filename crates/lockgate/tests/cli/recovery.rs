@@ -68,7 +68,7 @@ impl Site {
     /// Replaces the ledger by its first entries, as a crash right after them would have left it.
     fn cut_ledger_after(&self, kind: &str) {
         let (project, _) = Project::load(&self.path("."), &|_| None).unwrap();
-        let keys = KeyStore::open(&project.keys.default).unwrap();
+        let keys = KeyStore::open(&lockgate_trust::Site::new(project.clone())).unwrap();
         let origin = Checkpoint::origin_of(&project.name);
         let verifier = VerifierKey::new(&origin, keys.signing_key().verifying_key());
         let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -56,12 +56,12 @@ type Place = (At<StoreName>, At<PathTemplate>, DatasetFormat);
 fn check_place(place: DatasetPlace, settings: &Settings, checker: &mut Checker<'_>) -> Option<Place> {
     let store = settings.store(&place.store, checker);
     if let Some(store) = store
-        && let StoreLocation::Sqlite(_) = store.location
+        && let StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) = store.location
     {
-        let message = format!("the store `{}` is a SQLite database and holds no files", store.name);
+        let message = format!("the store `{}` is a database and holds no files", store.name);
         let diagnostic = Diagnostic::new(Code::StoreDoesNotFit, checker.span(&place.store.range), message)
             .with_label(store.span, "declared here")
-            .with_help("name a store at `file://`");
+            .with_help("name a store at `file://` or `s3://`");
         checker.found.push(diagnostic);
     }
     let store = store.map(|store| checker.at(store.name.clone(), &place.store.range));

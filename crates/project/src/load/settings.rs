@@ -3,6 +3,7 @@
 //! A part that is wrong is reported and left out; what refers to it is then not reported as well.
 
 mod places;
+mod services;
 
 pub(super) use places::check_secret;
 
@@ -19,7 +20,8 @@ use super::{Checker, is_word};
 use crate::raw::{LevelEntry, ProjectFile, ProtectEntry};
 use crate::yaml::{Checked, Entries};
 use crate::{
-    Code, Dataset, KeyServices, LedgerConfig, Pipeline, Project, ProtectRule, RuleMatch, SourceFiles, Store, suggest,
+    AwsSettings, Code, Dataset, KeyServices, LedgerConfig, OAuthClient, Pipeline, Project, ProtectRule, RuleMatch,
+    SourceFiles, Store, TlsSettings, VaultSettings, suggest,
 };
 
 /// The level of a column that nothing gives one, where the project has it.
@@ -43,6 +45,10 @@ pub(super) struct Settings {
     /// The names under `stores`, wrong ones included.
     declared_stores: Option<BTreeSet<String>>,
     keys: Option<KeyServices>,
+    tls: Option<TlsSettings>,
+    vault: Option<Option<VaultSettings>>,
+    oauth: BTreeMap<String, OAuthClient>,
+    aws: Option<AwsSettings>,
     ledger: Option<LedgerConfig>,
     protect: Vec<ProtectRule>,
 }
@@ -59,6 +65,8 @@ impl Settings {
             None => Some(Lattice::default()),
             Some(levels) => check_levels(levels, checker),
         };
+        let has_vault = raw.vault.is_some();
+        let (oauth, clients) = services::check_oauth(raw.oauth, root, checker);
         let mut settings = Self {
             name: raw.project.value,
             root: root.to_path_buf(),
@@ -68,7 +76,14 @@ impl Settings {
             declared_tags: BTreeSet::new(),
             stores: BTreeMap::new(),
             declared_stores: None,
-            keys: places::check_keys(raw.keys, root, checker),
+            keys: places::check_keys(raw.keys, root, raw.vault.is_some(), checker),
+            tls: raw.tls.map_or_else(|| Some(TlsSettings::default()), |tls| services::check_tls(&tls, root, checker)),
+            vault: raw
+                .vault
+                .map(|vault| services::check_vault(vault, root, &clients, checker))
+                .map_or(Some(None), |checked| checked.map(Some)),
+            oauth,
+            aws: services::check_aws(raw.aws, &clients, checker),
             ledger: places::check_ledger(raw.ledger, root, checker),
             protect: Vec::new(),
         };
@@ -79,7 +94,7 @@ impl Settings {
         if let Some(stores) = raw.stores.value {
             settings.declared_stores = Some(stores.0.iter().filter_map(|(name, _)| name.value.clone()).collect());
             for (name, store) in stores.0 {
-                if let Some(store) = places::check_store(name, store, root, &settings, checker) {
+                if let Some(store) = places::check_store(name, store, root, &settings, has_vault, checker) {
                     settings.stores.insert(store.name.clone(), store);
                 }
             }
@@ -164,6 +179,10 @@ impl Settings {
             default_level: self.default_level,
             stores: self.stores,
             keys: self.keys?,
+            tls: self.tls?,
+            vault: self.vault?,
+            oauth: self.oauth,
+            aws: self.aws?,
             ledger: self.ledger?,
             tags: self.tags,
             protect: self.protect,

@@ -50,22 +50,22 @@ fn keys() {
 
     2 errors
     "#);
-    insta::assert_snapshot!(lockgate("{ at: \"file://./data/landing\" }", "{ sse: on }"), @r#"
+    insta::assert_snapshot!(lockgate("{ at: \"file://./data/landing\" }", "{ encryption: on }"), @r#"
     error[LG009]: the key `at` is missing in `stores.landing`
      --> lockgate.yaml:4:16
       |
-    4 |   landing:   { sse: on }
-      |                ^^^
+    4 |   landing:   { encryption: on }
+      |                ^^^^^^^^^^
       |
       = help: add `at:`
 
-    error[LG012]: unknown key `sse` in `stores.landing`
+    error[LG012]: unknown key `encryption` in `stores.landing`
      --> lockgate.yaml:4:16
       |
-    4 |   landing:   { sse: on }
-      |                ^^^
+    4 |   landing:   { encryption: on }
+      |                ^^^^^^^^^^
       |
-      = help: the keys here are: `at`, `clearance`
+      = help: did you mean `endpoint`?
 
     2 errors
     "#);
@@ -295,25 +295,25 @@ fn names_across_files() {
 
 #[test]
 fn places() {
-    insta::assert_snapshot!(lockgate("file://./data/landing", "s3://bucket/prefix"), @r#"
-    error[LG018]: stores at `s3://` are not in this version
+    insta::assert_snapshot!(lockgate("file://./data/landing", "gs://bucket/prefix"), @r#"
+    error[LG018]: stores at `gs://` are not in this version
      --> lockgate.yaml:4:20
       |
-    4 |   landing:   { at: "s3://bucket/prefix" }
+    4 |   landing:   { at: "gs://bucket/prefix" }
       |                    ^^^^^^^^^^^^^^^^^^^^
       |
-      = help: use `file://DIR` for files or `sqlite://FILE` for tables
+      = help: use `file://DIR` or `s3://BUCKET/PREFIX` for files, `sqlite://FILE` or `postgresql://HOST:PORT/DATABASE` for tables
 
     1 error
     "#);
     insta::assert_snapshot!(lockgate("local: \"./.lockgate/keys\"", "vault-transit: lockgate"), @r#"
-    error[LG020]: the key service `vault-transit` is not in this version, which has local keys
+    error[LG009]: `vault-transit` needs Vault, and the project names none
      --> lockgate.yaml:7:31
       |
     7 |   default:   { vault-transit: lockgate }
       |                               ^^^^^^^^
       |
-      = help: use `local: PATH`
+      = help: add `vault: { address: https://…, login: … }` to `lockgate.yaml`
 
     1 error
     "#);
@@ -324,7 +324,7 @@ fn places() {
     7 |   default:   { local: "./.lockgate/keys", passphrase: ******* }
       |                                                       ^^^^^^^
       |
-      = help: write `env:NAME` or `file:PATH`, and keep the secret itself out of the project's files
+      = help: write `env:NAME`, `file:PATH`, `vault:PATH#FIELD` or `aws-sm:NAME#FIELD`, and keep the secret itself out of the project's files
 
     1 error
     "#);

@@ -6,15 +6,23 @@ use std::path::{Path, PathBuf};
 
 use lockgate_model::{Protection, StoreName};
 
-use super::Settings;
+use super::{Settings, services};
 use crate::load::Checker;
 use crate::project::resolve;
-use crate::raw::{KeyServiceEntry, LedgerEntry, StoreEntry};
+use crate::raw::{KeyServiceEntry, LedgerEntry, StoreEntry, TlsEntry};
 use crate::yaml::{Checked, Entries};
-use crate::{Code, KeyServices, LedgerConfig, LocalKeys, PATH_BYTES_MAX, SecretRef, Store, StoreLocation, suggest};
+use crate::{
+    Code, DatabaseLogin, KeyService, KeyServices, KeySettings, LedgerConfig, PATH_BYTES_MAX, PostgresLocation,
+    S3Location, SecretRef, Store, StoreLocation, TlsSettings, VaultDatabaseRole, suggest,
+};
 
 /// The key service that must be there.
 const DEFAULT_SERVICE: &str = "default";
+/// Where the folder beside a key service lies unless the project says otherwise.
+const KEYS_FOLDER: &str = ".lockgate/keys";
+/// What a store can be.
+const PLACES: &str = "use `file://DIR` or `s3://BUCKET/PREFIX` for files, `sqlite://FILE` or \
+                      `postgresql://HOST:PORT/DATABASE` for tables";
 
 /// Checks one store. Without `clearance` it has the lowest level.
 pub(super) fn check_store(
@@ -22,6 +30,7 @@ pub(super) fn check_store(
     entry: Checked<StoreEntry>,
     root: &Path,
     settings: &Settings,
+    has_vault: bool,
     checker: &mut Checker<'_>,
 ) -> Option<Store> {
     let span = checker.span(&name.range);
@@ -33,7 +42,7 @@ pub(super) fn check_store(
         }
     };
     let entry = entry.value?;
-    let location = check_location(&entry.at, root, checker);
+    let location = check_location(&entry, root, has_vault, checker);
     let clearance = match &entry.clearance {
         Some(level) => settings.level(level, checker),
         None => settings.lattice.as_ref().map(lockgate_model::Lattice::lowest),
@@ -42,29 +51,152 @@ pub(super) fn check_store(
     Some(Store { name: parsed?, location: location?, clearance: clearance?, clearance_span, span })
 }
 
-fn check_location(at: &Checked<String>, root: &Path, checker: &mut Checker<'_>) -> Option<StoreLocation> {
+fn check_location(
+    entry: &StoreEntry,
+    root: &Path,
+    has_vault: bool,
+    checker: &mut Checker<'_>,
+) -> Option<StoreLocation> {
+    let at = &entry.at;
     let text = at.value.as_ref()?;
     let shown = checker.quote(&at.range);
-    match text.split_once("://") {
+    let location = match text.split_once("://") {
         Some(("file", path)) => check_path(path, &at.range, root, checker).map(StoreLocation::Files),
         Some(("sqlite", path)) => check_path(path, &at.range, root, checker).map(StoreLocation::Sqlite),
-        Some((scheme @ ("s3" | "postgresql" | "postgres" | "kafka" | "gs" | "az" | "https" | "http"), _)) => {
+        Some(("s3", place)) => check_bucket(place, entry, root, checker).map(StoreLocation::S3),
+        Some(("postgresql" | "postgres", place)) => {
+            check_database(place, entry, root, has_vault, checker).map(StoreLocation::Postgres)
+        }
+        Some((scheme @ ("kafka" | "gs" | "az" | "https" | "http"), _)) => {
             let message = format!("stores at `{scheme}://` are not in this version");
-            let help = "use `file://DIR` for files or `sqlite://FILE` for tables".to_owned();
-            checker.report(Code::UnsupportedStore, &at.range, message, Some(help));
+            checker.report(Code::UnsupportedStore, &at.range, message, Some(PLACES.to_owned()));
             None
         }
         Some(_) | None => {
             let message = format!("`{shown}` is no place of a store");
-            let help = "it takes `file://DIR` or `sqlite://FILE`, such as `file://./data/landing`".to_owned();
-            checker.report(Code::UnsupportedStore, &at.range, message, Some(help));
+            checker.report(Code::UnsupportedStore, &at.range, message, Some(PLACES.to_owned()));
             None
         }
+    }?;
+    let (is_s3, is_database) =
+        (matches!(location, StoreLocation::S3(_)), matches!(location, StoreLocation::Postgres(_)));
+    let foreign = [
+        ("sse", entry.sse.as_ref().map(|at| &at.range), is_s3),
+        ("endpoint", entry.endpoint.as_ref().map(|at| &at.range), is_s3),
+        ("user", entry.user.as_ref().map(|at| &at.range), is_database),
+        ("secret", entry.secret.as_ref().map(|at| &at.range), is_database),
+        ("tls", entry.tls.as_ref().map(|at| &at.range), is_s3 || is_database),
+    ];
+    for (key, range, _) in foreign.into_iter().filter(|(_, _, belongs)| !belongs) {
+        if let Some(range) = range {
+            let message = format!("`{key}` means nothing to a store at `{shown}`");
+            checker.report(Code::InvalidValue, range, message, Some("remove it".to_owned()));
+        }
+    }
+    Some(location)
+}
+
+fn check_tls(entry: &Option<Checked<TlsEntry>>, root: &Path, checker: &mut Checker<'_>) -> Option<Option<TlsSettings>> {
+    match entry {
+        None => Some(None),
+        Some(entry) => services::check_tls(entry, root, checker).map(Some),
     }
 }
 
+/// `BUCKET/PREFIX`.
+fn check_bucket(place: &str, entry: &StoreEntry, root: &Path, checker: &mut Checker<'_>) -> Option<S3Location> {
+    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(fits) {
+        let message = format!("`{bucket}` is no name of a bucket");
+        let help = "a bucket has 3 to 63 lower-case letters, digits, hyphens and dots: `s3://landing-bucket/customers`";
+        checker.report(Code::UnsupportedStore, &entry.at.range, message, Some(help.to_owned()));
+        return None;
+    }
+    let endpoint = services::optional_address(entry.endpoint.as_ref(), checker)?;
+    let tls = check_tls(&entry.tls, root, checker)?;
+    let kms_key = match &entry.sse {
+        None => None,
+        Some(sse) => Some(sse.value.as_ref()?.kms_key.value.clone()?),
+    };
+    let prefix = prefix.trim_matches('/').to_owned();
+    Some(S3Location { bucket: bucket.to_owned(), prefix, endpoint, kms_key, tls })
+}
+
+/// `HOST[:PORT]/DATABASE`; a login has no place in it.
+fn check_database(
+    place: &str,
+    entry: &StoreEntry,
+    root: &Path,
+    has_vault: bool,
+    checker: &mut Checker<'_>,
+) -> Option<PostgresLocation> {
+    let refused = |checker: &mut Checker<'_>, message: String, help: &str| {
+        checker.report(Code::UnsupportedStore, &entry.at.range, message, Some(help.to_owned()));
+    };
+    let form = "it takes `postgresql://HOST:PORT/DATABASE`; how the connection is secured stands under `tls`";
+    if place.contains('@') {
+        let help = "write `user: NAME` and `secret: REFERENCE` beside it";
+        refused(checker, "a login has no place in an address".to_owned(), help);
+        return None;
+    }
+    let (server, database) = place.split_once('/').unwrap_or((place, ""));
+    let (host, port) = server.rsplit_once(':').unwrap_or((server, "5432"));
+    let is_database = !database.is_empty() && !database.contains(['/', '?', '#']);
+    let (Ok(port), true, true) = (port.parse::<u16>(), is_database, !host.is_empty()) else {
+        refused(checker, format!("`{}` names no database", checker.quote(&entry.at.range)), form);
+        return None;
+    };
+    let tls = check_tls(&entry.tls, root, checker)?;
+    let user = entry.user.as_ref().and_then(|user| user.value.clone());
+    let login = match (&entry.secret, user) {
+        (None, Some(user)) => DatabaseLogin::Certificate { user },
+        (None, None) => {
+            let help = "write `user: NAME` and `secret: REFERENCE`, or `secret: vault-db:ROLE`";
+            checker.report(
+                Code::MissingKey,
+                &entry.at.range,
+                "the store says not who logs in".to_owned(),
+                Some(help.to_owned()),
+            );
+            return None;
+        }
+        (Some(secret), user) => {
+            let text = secret.value.as_ref()?;
+            let role = |rest: &str, is_static| {
+                let (mount, name) = rest.rsplit_once('/').unwrap_or(("database", rest));
+                VaultDatabaseRole { mount: mount.to_owned(), name: name.to_owned(), is_static }
+            };
+            let role = text
+                .strip_prefix("vault-db:")
+                .map(|rest| role(rest, false))
+                .or_else(|| text.strip_prefix("vault-db-static:").map(|rest| role(rest, true)));
+            match (role, user) {
+                (Some(role), None) => {
+                    services::demand_vault("`vault-db`", &secret.range, has_vault, checker)?;
+                    DatabaseLogin::Vault(role)
+                }
+                (Some(_), Some(_)) => {
+                    let help = "remove `user`".to_owned();
+                    let message = "Vault's role gives the user as well as the password";
+                    checker.report(Code::InvalidValue, &secret.range, message, Some(help));
+                    return None;
+                }
+                (None, Some(user)) => DatabaseLogin::Password { user, password: check_secret(secret, root, checker)? },
+                (None, None) => {
+                    let message = "the store has a password and no user";
+                    let help = "write `user: NAME` beside it".to_owned();
+                    checker.report(Code::MissingKey, &secret.range, message, Some(help));
+                    return None;
+                }
+            }
+        }
+    };
+    Some(PostgresLocation { host: host.to_owned(), port, database: database.to_owned(), login, tls })
+}
+
 /// A path on this machine, joined to the project's folder.
-fn check_path(path: &str, range: &Range<usize>, root: &Path, checker: &mut Checker<'_>) -> Option<PathBuf> {
+pub(super) fn check_path(path: &str, range: &Range<usize>, root: &Path, checker: &mut Checker<'_>) -> Option<PathBuf> {
     let fault = if path.is_empty() {
         "names no path"
     } else if path.len() > PATH_BYTES_MAX {
@@ -102,6 +234,7 @@ pub(super) fn check_ledger(
 pub(super) fn check_keys(
     services: Checked<Entries<KeyServiceEntry>>,
     root: &Path,
+    has_vault: bool,
     checker: &mut Checker<'_>,
 ) -> Option<KeyServices> {
     let range = services.range;
@@ -109,7 +242,9 @@ pub(super) fn check_keys(
     let mut declared = Vec::new();
     for (name, service) in services.value?.0 {
         let text = name.value.unwrap_or_default();
-        if let Some(keys) = service.value.and_then(|service| check_service(&service, &name.range, root, checker)) {
+        if let Some(keys) =
+            service.value.and_then(|service| check_service(&service, &name.range, root, has_vault, checker))
+        {
             all.insert(text.clone(), keys);
         }
         declared.push(text);
@@ -125,32 +260,42 @@ fn check_service(
     service: &KeyServiceEntry,
     name: &Range<usize>,
     root: &Path,
+    has_vault: bool,
     checker: &mut Checker<'_>,
-) -> Option<LocalKeys> {
-    let mut unsupported = false;
-    for (other, value) in [("aws-kms", &service.aws_kms), ("vault-transit", &service.vault_transit)] {
-        if let Some(value) = value {
-            let message = format!("the key service `{other}` is not in this version, which has local keys");
-            let help = "use `local: PATH`".to_owned();
-            checker.report(Code::UnsupportedKeyService, &value.range, message, Some(help));
-            unsupported = true;
-        }
-    }
+) -> Option<KeySettings> {
     let passphrase = service.passphrase.as_ref().map(|reference| check_secret(reference, root, checker));
-    let Some(local) = &service.local else {
-        if !unsupported {
-            let message = format!("the key service `{}` says not where its keys are", checker.quote(name));
-            let help = "add `local: PATH`".to_owned();
-            checker.report(Code::MissingKey, name, message, Some(help));
+    let endpoint = services::optional_address(service.endpoint.as_ref(), checker)?;
+    let kind = match (&service.aws_kms, &service.vault_transit) {
+        (None, None) => KeyService::Local,
+        (Some(key), None) => KeyService::AwsKms { key: key.value.clone()?, endpoint },
+        (None, Some(key)) => {
+            services::demand_vault("`vault-transit`", &key.range, has_vault, checker)?;
+            let text = key.value.as_ref()?;
+            let (mount, key) = text.rsplit_once('/').unwrap_or(("transit", text));
+            KeyService::VaultTransit { mount: mount.to_owned(), key: key.to_owned() }
         }
-        return None;
+        (Some(_), Some(_)) => {
+            let message = format!("the key service `{}` is two services", checker.quote(name));
+            let help = "keep `aws-kms` or `vault-transit`".to_owned();
+            checker.report(Code::UnsupportedKeyService, name, message, Some(help));
+            return None;
+        }
     };
-    let path = check_path(local.value.as_ref()?, &local.range, root, checker)?;
+    let path = match (&service.local, &kind) {
+        (Some(local), _) => check_path(local.value.as_ref()?, &local.range, root, checker)?,
+        (None, KeyService::AwsKms { .. } | KeyService::VaultTransit { .. }) => resolve(root, Path::new(KEYS_FOLDER)),
+        (None, KeyService::Local) => {
+            let message = format!("the key service `{}` says not where its keys are", checker.quote(name));
+            let help = "add `local: PATH`, `aws-kms: KEY` or `vault-transit: KEY`".to_owned();
+            checker.report(Code::MissingKey, name, message, Some(help));
+            return None;
+        }
+    };
     let passphrase = match passphrase {
         None => None,
         Some(reference) => Some(reference?),
     };
-    Some(LocalKeys { path, passphrase, span: checker.span(name) })
+    Some(KeySettings { service: kind, path, passphrase, span: checker.span(name) })
 }
 
 /// A reference to a secret; anything else is refused without being repeated.
@@ -166,8 +311,17 @@ pub(in crate::load) fn check_secret(
     if let Some(path) = text.strip_prefix("file:").filter(|path| !path.starts_with("//")) {
         return check_path(path, &reference.range, root, checker).map(SecretRef::File);
     }
+    if let Some((path, field)) = text.strip_prefix("vault:").and_then(|rest| rest.rsplit_once('#')) {
+        return Some(SecretRef::Vault { path: path.trim_matches('/').to_owned(), field: field.to_owned() });
+    }
+    if let Some(rest) = text.strip_prefix("aws-sm:").filter(|rest| !rest.is_empty()) {
+        let (name, field) = rest.split_once('#').map_or((rest, None), |(name, field)| (name, Some(field.to_owned())));
+        return Some(SecretRef::AwsSecretsManager { name: name.to_owned(), field });
+    }
     let message = "this is no reference to a secret that this version can follow";
-    let help = "write `env:NAME` or `file:PATH`, and keep the secret itself out of the project's files".to_owned();
+    let help = "write `env:NAME`, `file:PATH`, `vault:PATH#FIELD` or `aws-sm:NAME#FIELD`, and keep the secret itself out of the \
+                project's files"
+        .to_owned();
     checker.report(Code::SecretNotAReference, &reference.range, message, Some(help));
     None
 }

@@ -2,57 +2,11 @@
 //!
 //! ```text
 //! id = 4 AND email LIKE 'a%'         ─► SELECT "lockgate_rid" FROM "t" WHERE (id = 4 AND email LIKE 'a%')
-//! 1=1) UNION SELECT … (, 1; DROP …   refused before SQLite sees it
-//! other tables, load_extension(…)    refused by the authorizer
+//! 1=1) UNION SELECT … (, 1; DROP …   refused before the database sees it
 //! ```
 
-use rusqlite::Connection;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-
-/// The functions that a condition may call: they compute from their arguments and touch nothing.
-const FUNCTIONS: &[&str] = &[
-    "abs",
-    "char",
-    "coalesce",
-    "concat",
-    "concat_ws",
-    "date",
-    "datetime",
-    "format",
-    "glob",
-    "hex",
-    "if",
-    "ifnull",
-    "iif",
-    "instr",
-    "julianday",
-    "length",
-    "like",
-    "lower",
-    "ltrim",
-    "max",
-    "min",
-    "nullif",
-    "octet_length",
-    "printf",
-    "quote",
-    "replace",
-    "round",
-    "rtrim",
-    "sign",
-    "strftime",
-    "substr",
-    "substring",
-    "time",
-    "trim",
-    "typeof",
-    "unicode",
-    "unixepoch",
-    "upper",
-];
-
 /// Refuses a text that could reach out of the parentheses it is put into, or that leaves a value open.
-pub(super) fn check(text: &str) -> Result<(), &'static str> {
+pub(crate) fn check(text: &str) -> Result<(), &'static str> {
     let mut depth = 0u32;
     let mut rest = text.chars();
     let mut empty = true;
@@ -85,27 +39,6 @@ fn close(rest: &mut std::str::Chars<'_>, quote: char) -> Result<(), &'static str
         Some(_) => Err("a NUL character is not allowed in it"),
         None => Err("a quote is not closed in it"),
     }
-}
-
-/// While the guard is in place, statements can read one table and call [`FUNCTIONS`], and nothing else.
-pub(super) fn guard(connection: &mut Connection, table: &str) -> rusqlite::Result<()> {
-    let table = table.to_owned();
-    connection.authorizer(Some(move |context: AuthContext<'_>| match context.action {
-        AuthAction::Select => Authorization::Allow,
-        AuthAction::Read { table_name, .. } if table_name == table => Authorization::Allow,
-        AuthAction::Function { function_name }
-            if FUNCTIONS.iter().any(|allowed| allowed.eq_ignore_ascii_case(function_name)) =>
-        {
-            Authorization::Allow
-        }
-        // Everything else that SQLite knows or will know.
-        _ => Authorization::Deny,
-    }))
-}
-
-/// Takes the guard away.
-pub(super) fn unguard(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)
 }
 
 #[cfg(test)]

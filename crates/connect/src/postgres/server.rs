@@ -1,0 +1,188 @@
+//! One way to a server: TLS that verifies its name, a fresh credential for each attempt, and a deadline.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lockgate_crypto::Secret;
+use lockgate_model::Failure;
+use tokio::runtime::Handle;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::error::{PostgresError, failed};
+
+/// How long a server that cannot be reached is tried again.
+pub const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// The first pause between two attempts; each is twice as long as the one before, up to two seconds.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Who logs in.
+pub struct PostgresLogin {
+    /// The role.
+    pub user: String,
+    /// Its password; without one the certificate must do.
+    pub password: Option<Secret<String>>,
+}
+
+/// Gives the login of one attempt.
+pub type Logins = Arc<dyn Fn() -> Result<PostgresLogin, Failure> + Send + Sync>;
+
+/// Gives the TLS settings of one attempt.
+pub type TlsConfigs = Arc<dyn Fn() -> Result<Arc<rustls::ClientConfig>, Failure> + Send + Sync>;
+
+/// A database on a server, and how it is logged into.
+#[derive(Clone)]
+pub struct PostgresServer {
+    /// The server's name, which its certificate must show.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// The database.
+    pub database: String,
+    /// Gives whom to trust and which certificate to show; asked before each attempt.
+    pub tls: TlsConfigs,
+    /// Asked before each attempt.
+    pub logins: Logins,
+    /// Where connections live.
+    pub runtime: Handle,
+}
+
+/// An open connection.
+pub(super) struct Session {
+    pub(super) client: Client,
+    runtime: Handle,
+}
+
+impl PostgresServer {
+    /// Connects. A refused credential is fetched once more; a server that cannot be reached is tried again until
+    /// [`CONNECT_DEADLINE`].
+    pub(super) fn connect(&self) -> Result<Session, PostgresError> {
+        let began = Instant::now();
+        let (mut pause, mut fetched_again) = (FIRST_PAUSE, false);
+        loop {
+            let error = match self.attempt() {
+                Ok(session) => return Ok(session),
+                Err(error) => error,
+            };
+            let again = match &error {
+                PostgresError::LoginRefused { .. } => !std::mem::replace(&mut fetched_again, true),
+                PostgresError::Unreachable { .. } | PostgresError::Starting => began.elapsed() < CONNECT_DEADLINE,
+                _ => false,
+            };
+            if !again {
+                return Err(error);
+            }
+            std::thread::sleep(jittered(pause));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn attempt(&self) -> Result<Session, PostgresError> {
+        let login = (self.logins)().map_err(PostgresError::Login)?;
+        let mut config = Config::new();
+        config
+            .host(&self.host)
+            .port(self.port)
+            .dbname(&self.database)
+            .user(&login.user)
+            .application_name("lockgate")
+            .ssl_mode(SslMode::Require)
+            .connect_timeout(ATTEMPT)
+            .keepalives_idle(Duration::from_secs(30))
+            .tcp_user_timeout(Duration::from_secs(60));
+        if let Some(password) = &login.password {
+            config.password(password.expose());
+        }
+        let tls = (self.tls)().map_err(PostgresError::Login)?;
+        let tls = MakeRustlsConnect::new((*tls).clone());
+        let connected = self.runtime.block_on(async { tokio::time::timeout(ATTEMPT, config.connect(tls)).await });
+        let at = format!("{}:{}", self.host, self.port);
+        let (client, connection) = match connected {
+            Err(_) => return Err(PostgresError::Unreachable { at, reason: "it does not answer".into() }),
+            Ok(connected) => connected.map_err(|error| self.refused(&at, &login.user, &error))?,
+        };
+        self.runtime.spawn(async move {
+            // What went wrong is told by the statement that was waiting.
+            let _ = connection.await;
+        });
+        let session = Session { client, runtime: self.runtime.clone() };
+        session.execute("SET TIME ZONE 'UTC'; SET DateStyle = 'ISO, YMD'; SET client_min_messages = error")?;
+        session.execute(&format!("SET lock_timeout = '{}s'", super::LOCK_TIMEOUT_S))?;
+        Ok(session)
+    }
+
+    fn refused(&self, at: &str, user: &str, error: &tokio_postgres::Error) -> PostgresError {
+        let at = at.to_owned();
+        if let Some(state) = error.code() {
+            return match state {
+                &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                    PostgresError::LoginRefused { at, user: user.to_owned() }
+                }
+                &SqlState::INVALID_CATALOG_NAME => PostgresError::NoDatabase { database: self.database.clone() },
+                &SqlState::CANNOT_CONNECT_NOW => PostgresError::Starting,
+                other => PostgresError::Failed { state: other.code().to_owned() },
+            };
+        }
+        match tls_problem(error) {
+            Some(reason) => PostgresError::Tls { at, reason },
+            None => PostgresError::Unreachable { at, reason: root_of(error) },
+        }
+    }
+}
+
+/// What is wrong with the TLS of a server, if that is what is wrong.
+fn tls_problem(error: &tokio_postgres::Error) -> Option<String> {
+    let mut at: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = at {
+        let tls = error
+            .downcast_ref::<rustls::Error>()
+            .or_else(|| error.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>());
+        if let Some(tls) = tls {
+            return Some(tls.to_string());
+        }
+        at = error.source();
+    }
+    // The server answered the request for TLS with "no"; tokio-postgres has no kind for it that can be asked.
+    let text = root_of(error);
+    text.contains("server does not support TLS").then(|| "it speaks no TLS".to_owned())
+}
+
+fn root_of(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut at = error;
+    while let Some(source) = at.source() {
+        at = source;
+    }
+    at.to_string()
+}
+
+/// Between half and the whole of a pause, so that many clients of one server do not come back together.
+fn jittered(pause: Duration) -> Duration {
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+    pause / 2 + pause.mul_f64(f64::from(nanos % 1_000) / 2_000.0)
+}
+
+impl Session {
+    /// Runs statements that have no parameters and give no rows.
+    pub(super) fn execute(&self, sql: &str) -> Result<(), PostgresError> {
+        self.runtime.block_on(self.client.batch_execute(sql)).map_err(|error| failed(&error))
+    }
+
+    pub(super) fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, PostgresError> {
+        self.runtime.block_on(self.client.query(sql, values)).map_err(|error| failed(&error))
+    }
+
+    pub(super) fn query_one(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row, PostgresError> {
+        self.runtime.block_on(self.client.query_one(sql, values)).map_err(|error| failed(&error))
+    }
+
+    /// Waits for something that is done with the connection.
+    pub(super) fn wait<T>(&self, doing: impl Future<Output = T>) -> T {
+        self.runtime.block_on(doing)
+    }
+}

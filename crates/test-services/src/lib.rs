@@ -1,0 +1,110 @@
+//! The real services that tests run against, as `cargo xtask services up` started them.
+//!
+//! Without them a test skips and says so, except where `CI=true`: there it fails.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// Names the file that says where they are.
+const VARIABLE: &str = "LOCKGATE_TEST_SERVICES";
+
+/// Running services.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// What `services.json` says.
+    pub at: Value,
+    folder: PathBuf,
+}
+
+/// The services; `None`, with a word on standard error, where there are none and this is not CI.
+///
+/// # Panics
+///
+/// Where there are none and `CI` is `true`.
+pub fn services() -> Option<Services> {
+    let file =
+        std::env::var_os(VARIABLE).map_or_else(|| root().join("target/services/run/services.json"), PathBuf::from);
+    match fs::read_to_string(&file).map(|text| serde_json::from_str(&text)) {
+        Ok(Ok(at)) => Some(Services { at, folder: file.parent().map_or_else(PathBuf::new, Path::to_path_buf) }),
+        Ok(Err(_)) | Err(_) if std::env::var("CI").as_deref() == Ok("true") => {
+            panic!("no services at {}: `cargo xtask test` starts them", file.display())
+        }
+        Ok(Err(_)) | Err(_) => {
+            eprintln!("skipped: no services at {}; `cargo xtask services up` starts them", file.display());
+            None
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+impl Services {
+    /// A text of `services.json`, by its path such as `/vault/address`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such text.
+    pub fn text(&self, path: &str) -> String {
+        match self.at.pointer(path) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            other => panic!("services.json has no text at {path}: {other:?}"),
+        }
+    }
+
+    /// A file of the test certificates, such as `ca.pem`.
+    pub fn pki(&self, name: &str) -> String {
+        format!("{}/{name}", self.text("/pki"))
+    }
+
+    /// Calls Vault as its administrator.
+    ///
+    /// # Panics
+    ///
+    /// If Vault refuses.
+    pub fn vault(&self, method: &str, path: &str, body: &Value) -> Value {
+        let said = self.script(&["vault", method, path], &body.to_string());
+        serde_json::from_str(&said).unwrap_or(Value::Null)
+    }
+
+    /// Runs SQL as the database's administrator and gives what it prints, a line for each row.
+    ///
+    /// # Panics
+    ///
+    /// If it fails.
+    pub fn sql(&self, statements: &str) -> String {
+        self.script(&["sql"], statements).trim().to_owned()
+    }
+
+    /// Puts an object into the bucket `landing`. `encryption` is `none`, or the id of a KMS key.
+    ///
+    /// # Panics
+    ///
+    /// If it is refused.
+    pub fn put(&self, key: &str, content: &str, encryption: &str) {
+        self.script(&["put", key, encryption], content);
+    }
+
+    fn script(&self, args: &[&str], input: &str) -> String {
+        let mut command = Command::new("python3");
+        command.arg(root().join("xtask/services/services.py")).arg(args.first().copied().unwrap_or_default());
+        command
+            .arg(&self.folder)
+            .args(args.iter().skip(1))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("python3 starts");
+        child.stdin.take().expect("it has an input").write_all(input.as_bytes()).expect("it takes its input");
+        let done = child.wait_with_output().expect("it ends");
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+}

@@ -1,0 +1,135 @@
+//! Calls to services: one runtime, connections by TLS only, and each way in which a call can fail told apart.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+use serde_json::Value;
+use tokio::runtime::{Handle, Runtime};
+use zeroize::Zeroize;
+
+use crate::error::{Problem, TrustError};
+
+/// How long one call may take.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a service that cannot be reached, is sealed or throttles is tried again.
+pub(crate) const RETRY_DEADLINE: Duration = Duration::from_secs(45);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// The largest answer that is read, in bytes.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Where calls are made.
+pub struct Network {
+    runtime: Runtime,
+}
+
+impl Network {
+    pub(crate) fn start() -> Result<Self, TrustError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        Ok(Self { runtime: runtime.map_err(|error| TrustError::Tls(format!("threads cannot be started: {error}")))? })
+    }
+
+    /// Waits for something that is done on the network. Must not be called from a task of a runtime.
+    pub fn wait<T>(&self, doing: impl Future<Output = T>) -> T {
+        self.runtime.block_on(doing)
+    }
+
+    /// For what lives longer than one call.
+    pub fn handle(&self) -> &Handle {
+        self.runtime.handle()
+    }
+}
+
+/// A client of HTTP that knows whom to trust. It follows no redirection, which could lead a secret elsewhere.
+pub(crate) fn http(tls: &Arc<ClientConfig>) -> Result<reqwest::Client, TrustError> {
+    built(clients(tls).timeout(CALL_TIMEOUT))
+}
+
+/// The same for contents of any length: only a pause in it is limited.
+pub(crate) fn http_for_objects(tls: &Arc<ClientConfig>) -> Result<reqwest::Client, TrustError> {
+    built(clients(tls).read_timeout(CALL_TIMEOUT))
+}
+
+fn clients(tls: &Arc<ClientConfig>) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured((**tls).clone())
+        .https_only(true)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(5))
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, TrustError> {
+    builder.build().map_err(|error| TrustError::Tls(root_of(&error)))
+}
+
+/// What a call that gave no answer means.
+pub(crate) fn unanswered(error: &reqwest::Error) -> Problem {
+    let mut at: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = at {
+        let tls = cause
+            .downcast_ref::<rustls::Error>()
+            .or_else(|| cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>());
+        if let Some(tls) = tls {
+            return Problem::Tls(tls.to_string());
+        }
+        at = cause.source();
+    }
+    Problem::Unreachable(if error.is_timeout() { "it does not answer".to_owned() } else { root_of(error) })
+}
+
+pub(crate) fn root_of(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut at = error;
+    while let Some(source) = at.source() {
+        at = source;
+    }
+    at.to_string()
+}
+
+/// An answer in JSON: its status and its content; null where it has none. What it held in memory is wiped.
+pub(crate) async fn answer(mut response: reqwest::Response) -> Result<(u16, Value), Problem> {
+    let status = response.status().as_u16();
+    let mut bytes = zeroize::Zeroizing::new(Vec::new());
+    while let Some(chunk) = response.chunk().await.map_err(|error| unanswered(&error))? {
+        if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(Problem::Answer(format!("it is longer than {ANSWER_BYTES_MAX} bytes")));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    if bytes.is_empty() {
+        return Ok((status, Value::Null));
+    }
+    match serde_json::from_slice(&bytes) {
+        Ok(value) => Ok((status, value)),
+        Err(_) if status >= 400 => Ok((status, Value::Null)),
+        Err(_) => Err(Problem::Answer("it is no JSON".to_owned())),
+    }
+}
+
+/// Overwrites every text of an answer that held secrets.
+pub(crate) fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(values) => values.iter_mut().for_each(wipe),
+        Value::Object(fields) => fields.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Calls until it works, fails for good, or [`RETRY_DEADLINE`] has passed; pauses grow and are spread at random.
+pub(crate) async fn retried<T, F: Future<Output = Result<T, Problem>>>(
+    mut call: impl FnMut() -> F,
+) -> Result<T, Problem> {
+    let began = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match call().await {
+            Err(problem) if problem.may_pass() && began.elapsed() < RETRY_DEADLINE => {}
+            done => return done,
+        }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let spread = now.map_or(0, |now| now.subsec_nanos()) % 1_000;
+        tokio::time::sleep(pause / 2 + pause.mul_f64(f64::from(spread) / 2_000.0)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}

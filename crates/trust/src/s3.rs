@@ -1,0 +1,229 @@
+//! Buckets, by the connections that everything else uses; and what an object's encryption must be.
+//!
+//! An object that is not under the customer-managed key is refused when its header comes, before its content is looked at:
+//! under a key of the provider's own (SSE-S3) nobody but the provider decides who may read it, and nothing tells who did.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use http::header::HeaderMap;
+use http_body_util::BodyExt;
+use lockgate_project::S3Location;
+use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential};
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
+};
+use object_store::{ClientOptions, CredentialProvider, RetryConfig};
+
+use crate::error::TrustError;
+use crate::network;
+use crate::site::Site;
+
+const SSE: &str = "x-amz-server-side-encryption";
+const SSE_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+/// How long one request may take with all its repetitions.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(60);
+const ATTEMPTS_MAX: usize = 8;
+
+/// A bucket that is connected to.
+pub struct Bucket {
+    /// Its objects.
+    pub objects: Arc<AmazonS3>,
+    refusal: Arc<Mutex<Option<String>>>,
+}
+
+impl Bucket {
+    /// Why the last object was refused, if its encryption was the reason. Telling it once forgets it.
+    pub fn refusal(&self) -> impl Fn() -> Option<String> + Send + Sync + 'static {
+        let refusal = Arc::clone(&self.refusal);
+        move || refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Site {
+    /// Connects to a bucket. What is written is under its customer-managed key, where the project names one, and what is
+    /// read is refused where it is not.
+    pub fn bucket(&self, location: &S3Location) -> Result<Bucket, TrustError> {
+        let config = self.aws_config(location.endpoint.as_deref())?;
+        let refusal = Arc::new(Mutex::new(None));
+        let http = network::http_for_objects(&self.tls(location.tls.as_ref())?)?;
+        let service = Checked { http, key: location.kms_key.clone(), refusal: Arc::clone(&refusal) };
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(&location.bucket)
+            .with_http_connector(Connector(service))
+            .with_retry(RetryConfig {
+                max_retries: ATTEMPTS_MAX,
+                retry_timeout: REQUEST_DEADLINE,
+                ..RetryConfig::default()
+            });
+        if let Some(region) = config.region() {
+            builder = builder.with_region(region.as_ref());
+        }
+        if let Some(endpoint) = location.endpoint.as_ref().or(self.aws.endpoint.as_ref()) {
+            builder = builder.with_endpoint(endpoint);
+        }
+        if let Some(provider) = config.credentials_provider() {
+            builder = builder.with_credentials(Arc::new(Chain(provider)));
+        }
+        if let Some(key) = &location.kms_key {
+            builder = builder.with_sse_kms_encryption(key);
+        }
+        let objects = builder.build().map_err(|error| TrustError::Tls(error.to_string()))?;
+        Ok(Bucket { objects: Arc::new(objects), refusal })
+    }
+}
+
+/// AWS's chain of credentials, as the store asks for them.
+#[derive(Debug)]
+struct Chain(SharedCredentialsProvider);
+
+#[async_trait]
+impl CredentialProvider for Chain {
+    type Credential = AwsCredential;
+
+    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+        let given = self.0.provide_credentials().await.map_err(|error| object_store::Error::Generic {
+            store: "S3",
+            source: format!("no AWS credentials could be had: {error}").into(),
+        })?;
+        Ok(Arc::new(AwsCredential {
+            key_id: given.access_key_id().to_owned(),
+            secret_key: given.secret_access_key().to_owned(),
+            token: given.session_token().map(str::to_owned),
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct Connector(Checked);
+
+impl HttpConnector for Connector {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.0.clone()))
+    }
+}
+
+/// Makes requests on our connections and looks at the encryption of every object that is read or written.
+#[derive(Debug, Clone)]
+struct Checked {
+    http: reqwest::Client,
+    key: Option<String>,
+    refusal: Arc<Mutex<Option<String>>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
+
+#[async_trait]
+impl HttpService for Checked {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let (parts, body) = request.into_parts();
+        let is_object = is_about_an_object(&parts);
+        let body = body.collect().await.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?.to_bytes();
+        let request = reqwest::Request::try_from(http::Request::from_parts(parts, body)).map_err(told)?;
+        let response = self.http.execute(request).await.map_err(told)?;
+        let response: http::Response<reqwest::Body> = response.into();
+        if let Some(key) = self.key.as_ref().filter(|_| is_object && response.status().is_success())
+            && let Err(reason) = encrypted_under(key, response.headers())
+        {
+            *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+            return Err(HttpError::new(HttpErrorKind::Decode, Refused(reason)));
+        }
+        let (parts, body) = response.into_parts();
+        Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body.map_err(told))))
+    }
+}
+
+/// Whether the answer to a request tells of an object's encryption: reading it, asking about it, writing it.
+fn is_about_an_object(request: &http::request::Parts) -> bool {
+    let has = |name: &str| {
+        let query = request.uri.query().unwrap_or_default();
+        query.split('&').any(|pair| pair.split('=').next() == Some(name))
+    };
+    match request.method {
+        http::Method::GET | http::Method::HEAD => !has("list-type"),
+        http::Method::PUT => !has("partNumber"),
+        http::Method::POST => has("uploads"),
+        _ => false,
+    }
+}
+
+/// Says what is wrong, in one sentence, unless the headers of an object name the very key.
+fn encrypted_under(key: &str, headers: &HeaderMap) -> Result<(), String> {
+    let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let without = "so the customer does not control who may read it";
+    match (value(SSE), value(SSE_KEY)) {
+        (Some("aws:kms" | "aws:kms:dsse"), Some(found)) if is_same_key(key, found) => Ok(()),
+        (Some("aws:kms" | "aws:kms:dsse"), Some(found)) => {
+            Err(format!("it is under the key {found}, whose owner controls who may read it, and not under {key}"))
+        }
+        (Some("aws:kms" | "aws:kms:dsse"), None) => {
+            Err(format!("it is under a key of KMS that the service does not name, {without}"))
+        }
+        (Some("AES256"), _) => Err(format!("it is under a key of the provider's own (SSE-S3), {without}")),
+        (Some(other), _) => Err(format!("its encryption is `{other}`, which is not that of a key of KMS, {without}")),
+        (None, _) => Err(format!("it is not encrypted under a key of KMS, {without}")),
+    }
+}
+
+/// A key is named by its ARN or by its id alone.
+fn is_same_key(wanted: &str, found: &str) -> bool {
+    let id = |name: &str| name.rsplit_once(":key/").map_or_else(|| name.to_owned(), |(_, id)| id.to_owned());
+    match (wanted.starts_with("arn:"), found.starts_with("arn:")) {
+        (true, true) | (false, false) => wanted == found,
+        (true, false) | (false, true) => id(wanted) == id(found),
+    }
+}
+
+fn told(error: reqwest::Error) -> HttpError {
+    let kind = if error.is_timeout() {
+        HttpErrorKind::Timeout
+    } else if error.is_connect() && !matches!(network::unanswered(&error), crate::Problem::Tls(_)) {
+        HttpErrorKind::Connect
+    } else if error.is_body() || error.is_decode() {
+        HttpErrorKind::Interrupted
+    } else {
+        HttpErrorKind::Unknown
+    };
+    HttpError::new(kind, error.without_url())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/0f3c";
+
+    fn headers(encryption: Option<&str>, key: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [(SSE, encryption), (SSE_KEY, key)] {
+            if let Some(value) = value {
+                headers.insert(name, value.parse().unwrap());
+            }
+        }
+        headers
+    }
+
+    #[test]
+    fn only_the_very_key_will_do() {
+        for (encryption, key, wrong) in [
+            (Some("aws:kms"), Some(KEY), None),
+            (Some("aws:kms:dsse"), Some(KEY), None),
+            (Some("aws:kms"), Some("0f3c"), None),
+            (Some("aws:kms"), Some("arn:aws:kms:eu-central-1:999999999999:key/0f3c"), Some("whose owner controls")),
+            (Some("aws:kms"), Some("0f3d"), Some("whose owner controls")),
+            (Some("aws:kms"), None, Some("does not name")),
+            (Some("AES256"), None, Some("(SSE-S3), so the customer does not control")),
+            (None, None, Some("not encrypted under a key of KMS")),
+        ] {
+            let checked = encrypted_under(KEY, &headers(encryption, key));
+            match wrong {
+                None => assert_eq!(checked, Ok(()), "{encryption:?} {key:?}"),
+                Some(wrong) => assert!(checked.unwrap_err().contains(wrong), "{encryption:?} {key:?}"),
+            }
+        }
+    }
+}
