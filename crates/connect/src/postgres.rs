@@ -66,9 +66,18 @@ impl PostgresSink {
     ///
     /// Fails, changing nothing, if the table differs, if the run is committed already, and where the role may not write.
     pub fn begin(&mut self, spec: &TableSpec, run: &RunId) -> Result<PostgresTransaction<'_>, PostgresError> {
-        let (session, table) = (&self.session, &self.table);
         statements::check_names(spec)?;
-        session.execute("BEGIN")?;
+        self.session.execute("BEGIN")?;
+        let begun = self.begun(spec, run);
+        if begun.is_err() {
+            // Others wait for the lock; where even this fails, the connection is gone and the lock with it.
+            let _ = self.session.execute("ROLLBACK");
+        }
+        begun
+    }
+
+    fn begun(&self, spec: &TableSpec, run: &RunId) -> Result<PostgresTransaction<'_>, PostgresError> {
+        let (session, table) = (&self.session, &self.table);
         session.execute(&statements::lock(table))?;
         if existing::runs_table(session, table)?.is_none() {
             session.execute(&statements::create_runs(table))?;

@@ -4,6 +4,8 @@
 mod csv_files;
 #[path = "connect/csv_reference.rs"]
 mod csv_reference;
+#[path = "connect/postgres.rs"]
+mod postgres;
 #[path = "connect/sqlite_read.rs"]
 mod sqlite_read;
 #[path = "connect/sqlite_write.rs"]

@@ -13,8 +13,8 @@ use crate::sqlite::{ROW_ID_COLUMN, RUNS_TABLE, TableSpec};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cast {
     pub(super) column: String,
-    /// The column's type as SQL writes it.
-    pub(super) to: String,
+    /// The column's type as SQL writes it; absent where assigning is enough.
+    pub(super) to: Option<String>,
 }
 
 /// What a comparison found.
@@ -56,8 +56,8 @@ pub(super) fn columns(session: &Session, table: &TableName) -> Result<Option<Vec
 fn described(session: &Session, schema: &str, table: &str) -> Result<Vec<ExistingColumn>, PostgresError> {
     let sql = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef OR a.attidentity <> '', \
                       a.attgenerated <> '' OR a.attidentity = 'a', \
-                      t.typtype IN ('e', 'd') OR t.typcategory = 'A' OR t.typname IN \
-                        ('varchar', 'bpchar', 'uuid', 'json', 'jsonb', 'inet', 'cidr', 'macaddr', 'citext', 'xml', 'name') \
+                      t.typtype = 'e' OR t.typcategory = 'A' OR t.typname IN \
+                        ('varchar', 'uuid', 'json', 'jsonb', 'inet', 'cidr', 'macaddr', 'citext', 'xml') \
                FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
                WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
@@ -124,7 +124,8 @@ pub(super) fn compare(
             None => compared.differences.push(TableDifference::Missing { column, declared }),
             Some(found) if found.declared == declared => {}
             Some(found) if takes(found, *value_type) => {
-                compared.casts.push(Cast { column, to: found.declared.clone() });
+                let to = (!is_varchar(found)).then(|| found.declared.clone());
+                compared.casts.push(Cast { column, to });
             }
             Some(found) => {
                 compared.differences.push(TableDifference::Type { column, found: found.declared.clone(), declared });
@@ -150,11 +151,17 @@ pub(super) fn compare(
 fn takes(found: &ExistingColumn, value_type: ValueType) -> bool {
     let numeric = found.declared == "numeric";
     match value_type {
-        ValueType::Text => found.takes_text,
+        // A conversion to an array of texts of a limited length would cut them.
+        ValueType::Text => found.takes_text && (is_varchar(found) || !found.declared.contains('(')),
         ValueType::Integer => matches!(found.declared.as_str(), "bigint" | "smallint") || numeric,
         ValueType::BigInt | ValueType::Decimal { .. } => numeric,
         ValueType::Double | ValueType::Boolean | ValueType::Date | ValueType::Timestamp => false,
     }
+}
+
+/// A text of a limited length; one that is longer is refused where it is assigned, and cut where it is converted.
+fn is_varchar(found: &ExistingColumn) -> bool {
+    found.declared.starts_with("character varying") && !found.declared.ends_with(']')
 }
 
 fn triggers(session: &Session, table: &TableName) -> Result<Vec<String>, PostgresError> {

@@ -157,8 +157,8 @@ pub(super) fn copy_into(target: &str, spec: &TableSpec) -> String {
 pub(super) fn move_staged(table: &TableName, spec: &TableSpec, casts: &[Cast]) -> String {
     let names = column_list(spec);
     let value = |name: &String| match casts.iter().find(|cast| quoted(&cast.column) == *name) {
-        Some(cast) => format!("CAST({name} AS {})", cast.to),
-        None => name.clone(),
+        Some(Cast { to: Some(to), .. }) => format!("CAST({name} AS {to})"),
+        Some(Cast { to: None, .. }) | None => name.clone(),
     };
     let values: Vec<_> = names.iter().map(value).collect();
     let target = table.quoted();
