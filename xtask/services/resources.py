@@ -37,6 +37,8 @@ def main():
         kms = client("kms", found["kms_states"], pki)
         for state in ("enabled", "disabled", "pending"):
             found["kms_states"][state] = kms.create_key()["KeyMetadata"]["KeyId"]
+        kms.disable_key(KeyId=found["kms_states"]["disabled"])
+        kms.schedule_key_deletion(KeyId=found["kms_states"]["pending"])
     if "s3" in found:
         s3 = client("s3", found["s3"], pki)
         s3.create_bucket(Bucket="landing")

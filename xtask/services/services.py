@@ -503,7 +503,9 @@ def main():
         case ["vault", folder, method, path]:
             found = running(folder)
             body = json.loads(sys.stdin.read() or "null")
-            print(json.dumps(vault_call(found["vault"], pathlib.Path(found["pki"]), method, path, body)))
+            headers = {"X-Vault-Wrap-TTL": "60s"} if method == "WRAP" else {}
+            method = "POST" if method == "WRAP" else method
+            print(json.dumps(vault_call(found["vault"], pathlib.Path(found["pki"]), method, path, body, headers=headers)))
         case ["sql", folder]:
             at = running(folder)["postgres"]
             psql = ("psql", "-h", at["socket"], "-p", str(at["port"]), "-U", "postgres", "-d", at["database"])

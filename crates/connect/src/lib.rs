@@ -51,8 +51,8 @@ pub use path_template::{
     BindError, BoundPath, PARAMETER_BYTES_MAX, PathTemplate, TEMPLATE_BYTES_MAX, TemplateError, matches_stars,
 };
 pub use postgres::{
-    BATCH_BYTES_MAX, CONNECT_DEADLINE, Logins, PostgresError, PostgresLogin, PostgresScan, PostgresServer,
-    PostgresSink, PostgresTable, PostgresTransaction, TlsConfigs,
+    BATCH_BYTES_MAX, Logins, PostgresError, PostgresLogin, PostgresScan, PostgresServer, PostgresSink, PostgresTable,
+    PostgresTransaction, ServerFacts, TlsConfigs,
 };
 pub use source::{BrokenRecord, RecordPosition, SourceBatch, SourceColumn};
 pub use sqlite::{

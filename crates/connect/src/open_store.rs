@@ -52,6 +52,7 @@ pub fn postgres_server(site: &Site, location: &PostgresLocation) -> Result<Postg
         database: location.database.clone(),
         tls: Arc::new(move || Ok(own.tls(tls.as_ref())?)),
         logins,
+        patience: site.patience(),
         runtime: site.network()?.handle().clone(),
     })
 }

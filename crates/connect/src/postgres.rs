@@ -18,7 +18,7 @@ use crate::sqlite::{CommittedRun, TableSpec, WriteMode};
 
 pub use encode::BATCH_BYTES_MAX;
 pub use error::PostgresError;
-pub use server::{CONNECT_DEADLINE, Logins, PostgresLogin, PostgresServer, TlsConfigs};
+pub use server::{Logins, PostgresLogin, PostgresServer, ServerFacts, TlsConfigs};
 pub use table::{PostgresScan, PostgresTable};
 pub use transaction::PostgresTransaction;
 

@@ -62,6 +62,13 @@ pub(crate) enum Command {
         after_help = "Example:  lockgate scan customers.csv\n          lockgate scan --text tickets.jsonl > spans.jsonl"
     )]
     Scan(ScanArgs),
+    /// Look at everything that a project names: stores, keys, secrets, certificates, clocks; a hint for each failure
+    #[command(after_help = "Example:  lockgate doctor --format json")]
+    Doctor {
+        /// How to write the findings
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
     /// Check a project without running anything: files, types, classification, protections, key rules
     #[command(after_help = "Example:  lockgate check --format sarif > lockgate.sarif")]
     Check {

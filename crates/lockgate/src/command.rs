@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod diff;
+mod doctor;
 mod erase;
 mod explain;
 mod history;
@@ -31,6 +32,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::History(args) => history::history(project, &args),
         Command::Diff { before, after, format } => diff::diff(project, &before, &after, format),
         Command::Verify(args) => verify::verify(project, &args),
+        Command::Doctor { format } => doctor::doctor(project, format),
         Command::Erase(args) => erase::erase(project, &args),
         Command::Keys(command) => keys::keys(project, command),
         Command::Schema { output } => schema::schema(output.as_deref()),

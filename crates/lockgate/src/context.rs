@@ -28,6 +28,11 @@ pub(crate) fn load(dir: Option<&Path>) -> Result<Opened, Failure> {
     }
 }
 
+/// The same for looking at services: none of them is waited for or asked twice.
+pub(crate) fn load_impatient(dir: Option<&Path>) -> Result<Opened, Failure> {
+    Ok(Opened(load(dir)?.0.clone().impatient()))
+}
+
 /// A project with its services, for one command; what they lent is given back when it ends.
 pub(crate) struct Opened(Site);
 

@@ -16,6 +16,7 @@ mod execute;
 mod failures;
 mod inputs;
 mod journal;
+mod leases;
 mod outcome;
 mod pipeline;
 mod plan_record;

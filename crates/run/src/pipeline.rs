@@ -25,6 +25,7 @@ use crate::commit_record::CommitRecord;
 use crate::execute::{Executed, MaxQuarantined, execute};
 use crate::failures;
 use crate::inputs::{PastCommit, RunInput, list_inputs, select_new};
+use crate::leases;
 use crate::outcome::{ColumnOutcome, InputOutcome, QuarantinedRow, RunOutcome, RunStatus};
 use crate::plan_record::plan_record;
 use crate::protectors::{Digits, Seal, SealBySubject, Token};
@@ -90,6 +91,7 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     let plan_bytes = record.to_bytes().map_err(failures::bug)?;
     let mut sink = Sink::open(project, store, &pipeline.into.dataset.value)?;
     let past = past_commits(sink.commits(store, &pipeline.into.dataset.value)?, &workspace)?;
+    leases::outlast(&project.leases(), leases::expected(&past, &workspace.journal))?;
     let keys = Arc::new(workspace.keyring.file_keys()?.into_iter().collect());
     let mode = &pipeline.into.mode;
     let listing = Instant::now();

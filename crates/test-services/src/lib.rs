@@ -74,6 +74,17 @@ impl Services {
         serde_json::from_str(&said).unwrap_or(Value::Null)
     }
 
+    /// Writes to a path of Vault as its administrator and gives the token that unwraps the answer once.
+    ///
+    /// # Panics
+    ///
+    /// If Vault refuses.
+    pub fn vault_wrapped(&self, path: &str) -> String {
+        let said = self.script(&["vault", "WRAP", path], "{}");
+        let answer: Value = serde_json::from_str(&said).unwrap_or_default();
+        answer["wrap_info"]["token"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// Runs SQL as the database's administrator and gives what it prints, a line for each row.
     ///
     /// # Panics

@@ -19,6 +19,7 @@ mod key_table;
 mod keyring;
 mod network;
 mod oauth;
+mod probe;
 mod s3;
 mod secret_ref;
 mod site;
@@ -36,6 +37,7 @@ pub use network::Network;
 pub use oauth::{
     BearerToken, Claims, FetchKeys, JWKS_KEYS_MAX, JwtRefusal, JwtValidator, TOKEN_BYTES_MAX, TokenClient,
 };
+pub use probe::{CertificateFacts, Opening, TlsFacts, TokenFacts};
 pub use s3::Bucket;
 pub use site::Site;
 pub use subject_salts::{SUBJECT_SALTS_FILE, SubjectSalts, SubjectState};

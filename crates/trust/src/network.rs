@@ -65,17 +65,26 @@ fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, TrustError>
 
 /// What a call that gave no answer means.
 pub(crate) fn unanswered(error: &reqwest::Error) -> Problem {
-    let mut at: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(cause) = at {
-        let tls = cause
-            .downcast_ref::<rustls::Error>()
-            .or_else(|| cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>());
-        if let Some(tls) = tls {
-            return Problem::Tls(tls.to_string());
-        }
-        at = cause.source();
+    if let Some(tls) = tls_cause(error) {
+        return Problem::Tls(tls);
     }
     Problem::Unreachable(if error.is_timeout() { "it does not answer".to_owned() } else { root_of(error) })
+}
+
+/// What is wrong with TLS, if that is what is wrong. What an I/O error holds is not among its sources.
+fn tls_cause(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut at = Some(error);
+    while let Some(cause) = at {
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+            return Some(tls.to_string());
+        }
+        let held = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        at = match held {
+            Some(held) => Some(held),
+            None => cause.source(),
+        };
+    }
+    None
 }
 
 pub(crate) fn root_of(error: &(dyn std::error::Error + 'static)) -> String {
@@ -116,15 +125,16 @@ pub(crate) fn wipe(value: &mut Value) {
     }
 }
 
-/// Calls until it works, fails for good, or [`RETRY_DEADLINE`] has passed; pauses grow and are spread at random.
+/// Calls until it works, fails for good, or `patience` has passed; pauses grow and are spread at random.
 pub(crate) async fn retried<T, F: Future<Output = Result<T, Problem>>>(
+    patience: Duration,
     mut call: impl FnMut() -> F,
 ) -> Result<T, Problem> {
     let began = Instant::now();
     let mut pause = FIRST_PAUSE;
     loop {
         match call().await {
-            Err(problem) if problem.may_pass() && began.elapsed() < RETRY_DEADLINE => {}
+            Err(problem) if problem.may_pass() && began.elapsed() < patience => {}
             done => return done,
         }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

@@ -50,6 +50,7 @@ pub struct TokenClient {
     proof: Arc<Proof>,
     /// Held while a token is fetched, so that many who wait make one request.
     cached: tokio::sync::Mutex<Option<Cached>>,
+    patience: Duration,
 }
 
 struct Cached {
@@ -68,8 +69,8 @@ struct Assertion<'a> {
 }
 
 impl TokenClient {
-    pub(crate) fn new(settings: OAuthClient, http: reqwest::Client, proof: Proof) -> Self {
-        Self { settings, http, proof: Arc::new(proof), cached: tokio::sync::Mutex::new(None) }
+    pub(crate) fn new(settings: OAuthClient, http: reqwest::Client, proof: Proof, patience: Duration) -> Self {
+        Self { settings, http, proof: Arc::new(proof), cached: tokio::sync::Mutex::new(None), patience }
     }
 
     /// An access token with some time left.
@@ -78,7 +79,7 @@ impl TokenClient {
         if let Some(present) = cached.as_ref().filter(|present| Instant::now() < present.use_until) {
             return Ok(Arc::clone(&present.token));
         }
-        let fetched = retried(|| self.fetch()).await.map_err(|problem| TrustError::Service {
+        let fetched = retried(self.patience, || self.fetch()).await.map_err(|problem| TrustError::Service {
             service: format!("the authorization server at {}", self.settings.token_url),
             problem,
         })?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -21,7 +22,7 @@ use crate::error::{Problem, TrustError};
 use crate::key_service::Guarded;
 use crate::key_service::aws_kms::AwsKms;
 use crate::key_service::vault_transit::VaultTransit;
-use crate::network::{self, Network};
+use crate::network::{self, Network, RETRY_DEADLINE};
 use crate::oauth::{Proof, TokenClient};
 use crate::secret_ref;
 use crate::tls::{self, Identity};
@@ -33,6 +34,8 @@ pub struct Site(Arc<Inner>);
 
 struct Inner {
     project: Project,
+    /// How long a service that may come back is tried again.
+    patience: Duration,
     connected: Mutex<Connected>,
 }
 
@@ -60,7 +63,19 @@ impl Deref for Site {
 impl Site {
     /// Takes a project; connects to nothing yet.
     pub fn new(project: Project) -> Self {
-        Self(Arc::new(Inner { project, connected: Mutex::default() }))
+        Self(Arc::new(Inner { project, patience: RETRY_DEADLINE, connected: Mutex::default() }))
+    }
+
+    /// The same project, with connections of its own, for which a service that does not answer is not asked again.
+    #[must_use]
+    pub fn impatient(self) -> Self {
+        let project = self.0.project.clone();
+        Self(Arc::new(Inner { project, patience: Duration::ZERO, connected: Mutex::default() }))
+    }
+
+    /// How long a service that may come back is tried again.
+    pub fn patience(&self) -> Duration {
+        self.0.patience
     }
 
     fn connected(&self) -> MutexGuard<'_, Connected> {
@@ -176,9 +191,9 @@ impl Site {
             }
             ClientAuthentication::Certificate => Proof::Certificate,
         };
-        let client = Arc::new(TokenClient::new(settings, http, proof));
-        self.connected().oauth.insert(name.to_owned(), Arc::clone(&client));
-        Ok(client)
+        let client = Arc::new(TokenClient::new(settings, http, proof, self.patience()));
+        // Another thread may have been faster: all share its client, and so its token.
+        Ok(Arc::clone(self.connected().oauth.entry(name.to_owned()).or_insert(client)))
     }
 
     pub(crate) fn vault(&self) -> Result<Arc<Vault>, TrustError> {
@@ -218,9 +233,8 @@ impl Site {
             }
             VaultLogin::Token(reference) => Box::new(crate::vault::Token(shown(reference))),
         };
-        let vault = Arc::new(Vault::new(settings, http, login));
-        self.connected().vault = Some(Arc::clone(&vault));
-        Ok(vault)
+        let vault = Arc::new(Vault::new(settings, http, login, self.patience()));
+        Ok(Arc::clone(self.connected().vault.get_or_insert(vault)))
     }
 
     /// The service that holds a key-encryption key; `None` for local keys.

@@ -34,6 +34,7 @@ pub(crate) struct Vault {
     login: Box<dyn Login>,
     session: tokio::sync::Mutex<Option<Session>>,
     leases: Arc<Leases>,
+    patience: Duration,
 }
 
 struct Session {
@@ -78,10 +79,15 @@ pub(crate) enum Method {
 }
 
 impl Vault {
-    pub(crate) fn new(settings: VaultSettings, http: reqwest::Client, login: Box<dyn Login>) -> Self {
+    pub(crate) fn new(
+        settings: VaultSettings,
+        http: reqwest::Client,
+        login: Box<dyn Login>,
+        patience: Duration,
+    ) -> Self {
         let session = tokio::sync::Mutex::new(None);
         let leases = Arc::new(Leases::default());
-        Self { settings, http, login, session, leases }
+        Self { settings, http, login, session, leases, patience }
     }
 
     /// What is leased now.
@@ -91,7 +97,7 @@ impl Vault {
 
     /// Reads or writes a path, logging in where needed.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, TrustError> {
-        let done = retried(|| self.call_once(method, path, body)).await;
+        let done = retried(self.patience, || self.call_once(method, path, body)).await;
         done.map_err(|problem| self.failed(path, problem))
     }
 

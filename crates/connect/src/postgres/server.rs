@@ -14,8 +14,6 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::{PostgresError, failed};
 
-/// How long a server that cannot be reached is tried again.
-pub const CONNECT_DEADLINE: Duration = Duration::from_secs(20);
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// The first pause between two attempts; each is twice as long as the one before, up to two seconds.
@@ -49,8 +47,23 @@ pub struct PostgresServer {
     pub tls: TlsConfigs,
     /// Asked before each attempt.
     pub logins: Logins,
+    /// How long a server that cannot be reached is tried again.
+    pub patience: Duration,
     /// Where connections live.
     pub runtime: Handle,
+}
+
+/// What a server says of itself and of us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// Its version.
+    pub version: String,
+    /// The role that we are.
+    pub user: String,
+    /// Whether that role may do everything.
+    pub is_superuser: bool,
+    /// Its clock, in seconds since 1970.
+    pub now: i64,
 }
 
 /// An open connection.
@@ -60,8 +73,25 @@ pub(super) struct Session {
 }
 
 impl PostgresServer {
-    /// Connects. A refused credential is fetched once more; a server that cannot be reached is tried again until
-    /// [`CONNECT_DEADLINE`].
+    /// Connects and asks who is there.
+    pub fn probe(&self) -> Result<ServerFacts, PostgresError> {
+        let session = self.connect()?;
+        let sql = "SELECT current_setting('server_version'), session_user::text, r.rolsuper, extract(epoch FROM now())::bigint \
+                   FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
+        let row = session.query_one(sql, &[])?;
+        let read = || {
+            Ok(ServerFacts {
+                version: row.try_get(0)?,
+                user: row.try_get(1)?,
+                is_superuser: row.try_get(2)?,
+                now: row.try_get(3)?,
+            })
+        };
+        read().map_err(|error: tokio_postgres::Error| failed(&error))
+    }
+
+    /// Connects. A refused credential is fetched once more; a server that cannot be reached is tried again until its
+    /// patience has passed.
     pub(super) fn connect(&self) -> Result<Session, PostgresError> {
         let began = Instant::now();
         let (mut pause, mut fetched_again) = (FIRST_PAUSE, false);
@@ -72,7 +102,7 @@ impl PostgresServer {
             };
             let again = match &error {
                 PostgresError::LoginRefused { .. } => !std::mem::replace(&mut fetched_again, true),
-                PostgresError::Unreachable { .. } | PostgresError::Starting => began.elapsed() < CONNECT_DEADLINE,
+                PostgresError::Unreachable { .. } | PostgresError::Starting => began.elapsed() < self.patience,
                 _ => false,
             };
             if !again {

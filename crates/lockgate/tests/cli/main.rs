@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod cloud;
+mod cloud_faults;
 mod commands;
 mod daily_job;
+mod doctor;
 mod documents;
 mod erase;
 mod evidence;

@@ -65,7 +65,12 @@ async fn shown(from: &Shown) -> Result<Secret<String>, Problem> {
 async fn log_in(vault: &Vault, mount: &str, mut body: Value) -> Result<LoggedIn, Problem> {
     let answer = vault.send(Method::Write, &format!("auth/{mount}/login"), Some(&body), None).await;
     wipe(&mut body);
-    token_of(&answer?)
+    match answer {
+        Ok(answer) => token_of(&answer),
+        // Vault has no one word for a login that it does not accept.
+        Err(Problem::Answer(_) | Problem::Missing) => Err(Problem::Denied),
+        Err(problem) => Err(problem),
+    }
 }
 
 fn token_of(answer: &Answer) -> Result<LoggedIn, Problem> {

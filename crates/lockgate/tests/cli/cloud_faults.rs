@@ -1,0 +1,285 @@
+//! A run into PostgreSQL that is cut off in every way: nothing is lost, nothing is there twice, and the next run mends it.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::cloud::{Cloud, Parts};
+
+/// How many times a run is killed; more with `LOCKGATE_KILLS`.
+const KILLS: u32 = 10;
+/// The rows of a drill; more with `LOCKGATE_DRILL_ROWS`.
+const DRILL_ROWS: usize = 60_000;
+
+fn number(name: &str, usual: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// Customers as a file of this machine, so that only the database is in question.
+fn local(secret: &str, mode: &str, rows: usize) -> Option<Cloud> {
+    let cloud = Cloud::new(&Parts { secret, mode, keys: "local: ./keys", ..Parts::default() })?;
+    let text = std::fs::read_to_string(cloud.site.path("lockgate.yaml")).unwrap();
+    let lines: Vec<_> = text
+        .lines()
+        .map(|line| if line.starts_with("  landing:") { "  landing: { at: 'file://./landing' }" } else { line })
+        .collect();
+    cloud.site.write("lockgate.yaml", lines.join("\n"));
+    let mut csv = "id,name,email,card,born,city\n".to_owned();
+    for id in 0..rows {
+        writeln!(csv, "{id},Name {id},n{id}@example.com,4111111111111111,1990-01-01,City {id}").unwrap();
+    }
+    cloud.site.write("landing/customers/2026-11-01/a.csv", csv);
+    Some(cloud)
+}
+
+/// Every row once, and a ledger that verifies.
+fn is_whole(cloud: &Cloud, rows: usize) {
+    assert_eq!(
+        cloud.sql("select count(*), count(distinct id), count(distinct lockgate_rid) from TABLE"),
+        format!("{rows}|{rows}|{rows}")
+    );
+    cloud.lockgate(&["verify"]).exits(0);
+}
+
+#[test]
+fn a_run_that_is_killed_anywhere_is_finished_or_repeated_by_the_next() {
+    for mode in ["mode: append", "mode: merge, key: [id]", "mode: replace"] {
+        let rows = 3_000;
+        let Some(cloud) = local("user: by_password, secret: 'vault:kv1/warehouse#password'", mode, rows) else {
+            return;
+        };
+        let began = std::time::Instant::now();
+        cloud.lockgate(&["run", "daily"]).exits(0);
+        let whole = began.elapsed();
+        let kills = number("LOCKGATE_KILLS", KILLS as usize) as u32;
+        for kill in 1..=kills {
+            cloud.site.write(
+                &format!("landing/customers/2026-11-01/{kill}.csv"),
+                format!("id,name,email,card,born,city\n{},x,,,,\n", 1_000_000 + kill),
+            );
+            let mut child =
+                cloud.site.command(&["run", "daily"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(whole * kill / kills);
+            let _ = child.kill();
+            child.wait().unwrap();
+            cloud.lockgate(&["run", "daily"]).exits(0);
+        }
+        is_whole(&cloud, rows + kills as usize);
+    }
+}
+
+/// How a proxy treats what goes through it.
+#[derive(Debug, Clone, Copy)]
+enum Cut {
+    /// Both sides are closed.
+    Drop,
+    /// Only the way to the server is.
+    HalfClose,
+    /// Everything waits, and goes on.
+    Delay,
+}
+
+/// Passes connections on to a port until so many bytes went through; gives its own port.
+fn proxy(to: u16, bytes: i64, cut: Cut) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let left = Arc::new(AtomicI64::new(bytes));
+    std::thread::spawn(move || {
+        for inbound in listener.incoming() {
+            let Ok(inbound) = inbound else { return };
+            let outbound = TcpStream::connect(("127.0.0.1", to)).unwrap();
+            for (mut from, mut into, forward) in [
+                (inbound.try_clone().unwrap(), outbound.try_clone().unwrap(), true),
+                (outbound.try_clone().unwrap(), inbound.try_clone().unwrap(), false),
+            ] {
+                let left = Arc::clone(&left);
+                std::thread::spawn(move || {
+                    let mut buffer = [0; 4096];
+                    while let Ok(read @ 1..) = from.read(&mut buffer) {
+                        let before = left.fetch_sub(read as i64, Ordering::Relaxed);
+                        if before <= read as i64 {
+                            match cut {
+                                Cut::Drop => {
+                                    let _ = (from.shutdown(Shutdown::Both), into.shutdown(Shutdown::Both));
+                                    return;
+                                }
+                                Cut::HalfClose if forward => {
+                                    let _ = into.shutdown(Shutdown::Write);
+                                    return;
+                                }
+                                Cut::HalfClose => {}
+                                Cut::Delay if before > 0 => std::thread::sleep(Duration::from_secs(1)),
+                                Cut::Delay => {}
+                            }
+                        }
+                        if into.write_all(&buffer[..read]).is_err() {
+                            return;
+                        }
+                    }
+                    let _ = into.shutdown(Shutdown::Write);
+                });
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn a_connection_that_is_cut_anywhere_loses_nothing_and_doubles_nothing() {
+    let rows = 2_000;
+    let Some(cloud) = local("user: by_password, secret: 'vault:kv1/warehouse#password'", "mode: append", rows) else {
+        return;
+    };
+    let direct = std::fs::read_to_string(cloud.site.path("lockgate.yaml")).unwrap();
+    let port: u16 = cloud.services.text("/postgres/port").parse().unwrap();
+    cloud.lockgate(&["run", "daily"]).exits(0);
+    let mut files = 0;
+    for cut in [Cut::Drop, Cut::HalfClose, Cut::Delay] {
+        for bytes in [1, 3_000, 8_000, 12_000, 20_000, 26_000, 32_000, 60_000] {
+            files += 1;
+            let csv: String = (0..100).map(|n| format!("{},n,,,,\n", 1_000_000 + files * 100 + n)).collect();
+            cloud.site.write(
+                &format!("landing/customers/2026-11-01/{files}.csv"),
+                format!("id,name,email,card,born,city\n{csv}"),
+            );
+            let through = proxy(port, bytes, cut);
+            cloud
+                .site
+                .write("lockgate.yaml", direct.replace(&format!("localhost:{port}"), &format!("localhost:{through}")));
+            let said = cloud.lockgate(&["run", "daily"]);
+            assert!(matches!(said.code, 0 | 4), "{cut:?} after {bytes}: {} {}", said.code, said.err);
+            cloud.site.write("lockgate.yaml", &direct);
+            cloud.lockgate(&["run", "daily"]).exits(0);
+        }
+    }
+    is_whole(&cloud, rows + files * 100);
+}
+
+/// Runs the job, does something while its rows are on their way, and gives how it ended and what it said.
+fn while_it_loads(cloud: &Cloud, doing: impl FnOnce()) -> (i32, String) {
+    let child = cloud.site.command(&["run", "daily"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let copying = format!("select count(*) from pg_stat_activity where query like 'COPY%{}%'", cloud.schema);
+    for _ in 0..200 {
+        if cloud.sql(&copying) != "0" {
+            break;
+        }
+    }
+    doing();
+    let ended = child.wait_with_output().unwrap();
+    (ended.status.code().unwrap_or(-1), String::from_utf8_lossy(&ended.stderr).into_owned())
+}
+
+#[test]
+fn a_password_that_is_rotated_while_rows_are_loaded_stops_nothing() {
+    let rows = number("LOCKGATE_DRILL_ROWS", DRILL_ROWS);
+    let Some(cloud) = local("secret: 'vault-db-static:etl-drill'", "mode: append", 0) else { return };
+    cloud.services.sql("do $$ begin create role static_drill login password 'x' in role writers; exception when duplicate_object then null; end $$; alter role static_drill set role = 'writers'");
+    let role = json!({ "db_name": "warehouse", "username": "static_drill", "rotation_period": "24h",
+        "rotation_statements": ["ALTER USER \"{{name}}\" WITH PASSWORD '{{password}}'"] });
+    cloud.services.vault("POST", "database/static-roles/etl-drill", &role);
+    let Some(source) = local("secret: 'vault-db-static:etl-drill'", "mode: append", rows) else { return };
+    let rotate = || drop(source.services.vault("POST", "database/rotate-role/etl-drill", &json!({})));
+    let (code, said) = while_it_loads(&source, rotate);
+    assert_eq!(code, 0, "{said}");
+    is_whole(&source, rows);
+    source.site.write("landing/customers/2026-11-01/b.csv", "id,name,email,card,born,city\n-1,x,,,,\n");
+    source.lockgate(&["run", "daily"]).exits(0);
+    is_whole(&source, rows + 1);
+}
+
+#[test]
+fn a_lease_that_is_revoked_stops_the_run_with_the_cause_and_the_next_finishes() {
+    let rows = number("LOCKGATE_DRILL_ROWS", DRILL_ROWS);
+    let Some(cloud) = local("secret: 'vault-db:etl-revoked'", "mode: merge, key: [id]", rows) else { return };
+    let create = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE writers; ALTER ROLE \"{{name}}\" SET role = 'writers'";
+    let revoke = [
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}'",
+        "DROP ROLE IF EXISTS \"{{name}}\"",
+    ];
+    let role = json!({ "db_name": "warehouse", "creation_statements": [create], "revocation_statements": revoke, "default_ttl": "1h", "max_ttl": "24h" });
+    cloud.services.vault("POST", "database/roles/etl-revoked", &role);
+    let revoke = || {
+        drop(cloud.services.vault(
+            "POST",
+            "sys/leases/revoke-prefix/database/creds/etl-revoked",
+            &json!({ "sync": true }),
+        ))
+    };
+    let (code, said) = while_it_loads(&cloud, revoke);
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("lease revoked") || said.contains("connection to the server was lost"), "{said}");
+    cloud.lockgate(&["run", "daily"]).exits(0);
+    is_whole(&cloud, rows);
+}
+
+#[test]
+fn a_role_that_is_gone_is_named() {
+    let Some(cloud) = local("secret: 'vault-db:etl-gone'", "mode: append", 10) else { return };
+    let said = cloud.lockgate(&["run", "daily"]);
+    assert!(
+        matches!(said.code, 2 | 3 | 1) && said.err.contains("database/creds/etl-gone"),
+        "{} {}",
+        said.code,
+        said.err
+    );
+}
+
+#[test]
+fn a_token_that_reaches_its_last_end_is_replaced_by_another() {
+    let rows = number("LOCKGATE_DRILL_ROWS", DRILL_ROWS);
+    let Some(cloud) = local("user: by_password, secret: 'vault:kv1/warehouse#password'", "mode: append", rows) else {
+        return;
+    };
+    cloud.services.vault(
+        "POST",
+        "auth/approle/role/brief",
+        &json!({ "token_policies": "etl", "token_ttl": "1s", "token_max_ttl": "2s" }),
+    );
+    let id = cloud.services.vault("GET", "auth/approle/role/brief/role-id", &json!(null));
+    let secret = cloud.services.vault("POST", "auth/approle/role/brief/secret-id", &json!({}));
+    cloud.site.write("secret-id", secret["data"]["secret_id"].as_str().unwrap());
+    let text = std::fs::read_to_string(cloud.site.path("lockgate.yaml")).unwrap();
+    let (before, after) = text.split_once("role_id: '").unwrap();
+    let after = after.split_once('\'').unwrap().1;
+    cloud.site.write("lockgate.yaml", format!("{before}role_id: '{}'{after}", id["data"]["role_id"].as_str().unwrap()));
+    cloud.lockgate(&["run", "daily"]).exits(0);
+    is_whole(&cloud, rows);
+}
+
+/// Values that were planted as secrets are nowhere but where they were planted.
+#[test]
+fn no_secret_is_told_to_anybody() {
+    let planted = ["planted-postgres-password", "planted-s3-secret-key", "planted-oauth-client-secret"];
+    let Some(cloud) =
+        Cloud::new(&Parts { secret: "user: by_password, secret: 'vault:kv1/warehouse#password'", ..Parts::default() })
+    else {
+        return;
+    };
+    cloud.land("a.csv", "id,name,email,card,born,city\n1,Ada,a@b.org,,,\n");
+    let secret_id = std::fs::read_to_string(cloud.site.path("secret-id")).unwrap();
+    let mut all = String::new();
+    for args in [&["run", "daily"][..], &["doctor"], &["history"], &["keys", "list"], &["doctor", "--format", "json"]] {
+        let said = cloud.lockgate(args);
+        all.push_str(&said.out);
+        all.push_str(&said.err);
+    }
+    cloud.services.sql("alter role by_password connection limit -1");
+    let wrong = std::fs::read_to_string(cloud.site.path("lockgate.yaml")).unwrap().replace("/warehouse'", "/nowhere'");
+    cloud.site.write("lockgate.yaml", wrong);
+    all.push_str(&cloud.lockgate(&["run", "daily"]).err);
+    // Nor in the ledger, the key store or any other file that the program wrote.
+    for (path, content) in cloud.site.files(".") {
+        if !path.ends_with("secret-id") {
+            all.push_str(&String::from_utf8_lossy(&content));
+        }
+    }
+    for secret in planted.iter().copied().chain([secret_id.as_str()]) {
+        assert!(!all.contains(secret), "{secret} was told");
+    }
+}

@@ -1,0 +1,1 @@
+mNfkMBQ-LEDCX57PgrbAJfFn-xpAZPyrBod0bjhCJCM
