@@ -20,7 +20,7 @@ def client(kind, at, pki, key="test", secret="planted-s3-secret-key"):
 def put(found, key, encryption, content):
     s3 = client("s3", found["s3"], found["pki"])
     under = {} if encryption == "none" else {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": encryption}
-    s3.put_object(Bucket="landing", Key=key, Body=content.encode(), **under)
+    s3.put_object(Bucket="landing", Key=key, Body=content.encode("latin-1"), **under)
 
 
 def main():

@@ -4,6 +4,7 @@
     services.py down FOLDER           ends what `up` started, by process id
     services.py vault FOLDER METHOD PATH   calls Vault as its administrator, with JSON from standard input
     services.py sql FOLDER                 runs SQL from standard input as the database's administrator
+    services.py example FOLDER LANDING     prepares examples/retail-cloud and prints its variables
     services.py put FOLDER KEY ENCRYPTION  puts standard input into the bucket `landing`, under a KMS key or `none`
 
 NAMES: postgres vault s3 aws kms-states oauth (all of them without one). Programs are kept in FOLDER/../programs.
@@ -217,6 +218,7 @@ alter role "svc-etl" set role = 'writers';
 alter role static_etl set role = 'writers';
 create role vaultadmin login createrole password 'vaultpw';
 grant writers to vaultadmin with admin option;
+grant pg_signal_backend to vaultadmin;
 create database warehouse;
 """
     psql = ("psql", "-h", place, "-p", str(port), "-U", "postgres", "-q", "-v", "ON_ERROR_STOP=1")
@@ -494,6 +496,30 @@ def running(folder):
     return json.loads((pathlib.Path(folder) / "services.json").read_text())
 
 
+def put(python, found, key, encryption, content):
+    made = {"found": found, "key": key, "encryption": encryption, "content": content.decode("latin-1")}
+    run(python, HERE / "resources.py", "put", input=json.dumps(made))
+
+
+def example(folder, landing):
+    """Puts the cloud example's files and secrets in place and prints the variables that its project expands."""
+    found = running(folder)
+    python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
+    key = found["s3"]["kms_key"]
+    for path in sorted(landing.rglob("*.csv")):
+        put(python, found, f"retail/{path.relative_to(landing)}", key, path.read_bytes())
+    aws_login = {"access_key": found["s3"]["access_key_id"], "secret_key": found["s3"]["secret_access_key"]}
+    vault_call(found["vault"], pathlib.Path(found["pki"]), "POST", "secret/data/aws", {"data": aws_login})
+    database = found["postgres"]
+    for name, value in {
+        "RETAIL_PKI": found["pki"], "RETAIL_TOKEN_URL": found["oauth"]["token_url"], "RETAIL_VAULT": found["vault"]["address"],
+        "RETAIL_AWS": found["aws"]["endpoint"], "RETAIL_S3": found["s3"]["endpoint"], "RETAIL_S3_KEY": key,
+        "RETAIL_DATABASE": f"{database['host']}:{database['port']}/{database['database']}",
+        "RETAIL_KMS_KEY": found["aws"]["kms_key"],
+    }.items():  # fmt: skip
+        print(f"{name}={value}")
+
+
 def main():
     match sys.argv[1:]:
         case ["up", folder, *names]:
@@ -513,8 +539,9 @@ def main():
         case ["put", folder, key, encryption]:
             found = running(folder)
             python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
-            made = {"found": found, "key": key, "encryption": encryption, "content": sys.stdin.read()}
-            run(python, HERE / "resources.py", "put", input=json.dumps(made))
+            put(python, found, key, encryption, sys.stdin.buffer.read())
+        case ["example", folder, landing]:
+            example(folder, pathlib.Path(landing))
         case _:
             sys.exit(__doc__)
 

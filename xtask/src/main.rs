@@ -4,6 +4,7 @@ mod bench;
 mod conformance;
 mod example_data;
 mod python;
+mod retail_cloud;
 mod scan_quality;
 mod services;
 mod test;
@@ -20,6 +21,7 @@ cargo xtask conformance DIR       runs other people's test cases in DIR, as far 
 cargo xtask scan-quality          measures `lockgate scan` on labelled columns and texts
 cargo xtask bench [ROWS...]       builds for release and times it beside sqlite3 and PyArrow
 cargo xtask services up|down       starts PostgreSQL, Vault, S3, KMS and an OAuth server on loopback, or ends them
+cargo xtask retail-cloud          starts them, runs examples/retail-cloud on them, traces a row, and ends them
 cargo xtask example-data          writes the customer files of examples/retail anew
 ";
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["bench", rows @ ..] => bench::run(&root(), rows),
         ["services", "up"] => services::up(&root(), &services::folder(&root())),
         ["services", "down"] => services::down(&root(), &services::folder(&root())),
+        ["retail-cloud"] => retail_cloud::run(&root()),
         ["example-data"] => example_data::write(&root()),
         ["help" | "--help" | "-h"] | [] => {
             print!("{HELP}");

@@ -274,7 +274,7 @@ fn refused(status: u16, content: &Value) -> Problem {
         500..=599 => Problem::Unreachable(format!("it failed with status {status}")),
         _ if says("version is too old") || says("disallowed by policy (too old)") => Problem::Disabled,
         _ if says("message authentication failed") || says("invalid ciphertext") => Problem::NotAuthentic,
-        _ if says("encryption key not found") => Problem::Missing,
+        _ if says("encryption key not found") || says("unknown role") => Problem::Missing,
         _ if says("invalid role") || says("invalid secret id") || says("wrapping token") => Problem::Denied,
         _ => Problem::Answer(format!("it refused the request with status {status}")),
     }

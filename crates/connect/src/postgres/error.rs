@@ -283,6 +283,8 @@ pub(super) fn failed(error: &tokio_postgres::Error) -> PostgresError {
     let is = |states: &[SqlState]| states.contains(state);
     if is(&[SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW]) {
         PostgresError::Ended
+    } else if state.code().starts_with("08") {
+        PostgresError::Lost
     } else if is(&[SqlState::INSUFFICIENT_PRIVILEGE]) {
         PostgresError::NotPermitted
     } else if is(&[SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED]) {

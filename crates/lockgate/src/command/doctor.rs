@@ -287,7 +287,8 @@ fn store(site: &Site, store: &Store) -> Result<Said, Failure> {
         StoreLocation::Postgres(place) => {
             tls(site, &place.host, place.port, Opening::Postgres, place.tls.as_ref(), &mut said)?;
             let found = postgres_server(site, place)?.probe();
-            let found = found.map_err(|error| Failure::new(error.kind(), error.to_string()))?;
+            let found =
+                found.map_err(|error| Failure::new(error.kind(), error.to_string()).with_help(DATABASE_HELP))?;
             said.well.push(format!("PostgreSQL {} takes the login of {}", found.version, found.user));
             let skew = (found.now - Timestamp::now().as_second()).abs();
             if skew > CLOCK_SKEW_S {
@@ -305,6 +306,9 @@ fn store(site: &Site, store: &Store) -> Result<Said, Failure> {
     Ok(said)
 }
 
+/// What most often keeps a database from answering.
+const DATABASE_HELP: &str = "check `at:`, `user:`, `secret:` and `tls:` of the store, and the server's log; docs/operations.md has \
+                             the grants";
 /// What most often keeps a bucket from answering.
 const S3_HELP: &str = "check the bucket's name and region, and that the credentials may s3:ListBucket and s3:GetObject; \
                        docs/operations.md has the policy";

@@ -89,8 +89,9 @@ fn row_text(trace: &Trace, row: &TracedRow) -> String {
             SourceState::Changed => "THE FILE HAS CHANGED SINCE",
             SourceState::Gone => "the file is no longer there",
         };
+        let version = source.version.as_ref().map_or_else(String::new, |version| format!(", version {version}"));
         text.push_str(&format!(
-            "  made from   {} in store {}, {line} (record {})\n              of dataset {}, SHA-256 {}\n              {state}\n",
+            "  made from   {} in store {}{version}, {line} (record {})\n              of dataset {}, SHA-256 {}\n              {state}\n",
             source.path, source.store, source.row, source.dataset, source.sha256
         ));
     }

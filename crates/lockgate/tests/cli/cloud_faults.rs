@@ -85,7 +85,7 @@ enum Cut {
     Delay,
 }
 
-/// Passes connections on to a port until so many bytes went through; gives its own port.
+/// Passes connections on to a port, and cuts once, when so many bytes went through; gives its own port.
 fn proxy(to: u16, bytes: i64, cut: Cut) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -103,7 +103,7 @@ fn proxy(to: u16, bytes: i64, cut: Cut) -> u16 {
                     let mut buffer = [0; 4096];
                     while let Ok(read @ 1..) = from.read(&mut buffer) {
                         let before = left.fetch_sub(read as i64, Ordering::Relaxed);
-                        if before <= read as i64 {
+                        if before > 0 && before <= read as i64 {
                             match cut {
                                 Cut::Drop => {
                                     let _ = (from.shutdown(Shutdown::Both), into.shutdown(Shutdown::Both));
@@ -114,8 +114,7 @@ fn proxy(to: u16, bytes: i64, cut: Cut) -> u16 {
                                     return;
                                 }
                                 Cut::HalfClose => {}
-                                Cut::Delay if before > 0 => std::thread::sleep(Duration::from_secs(1)),
-                                Cut::Delay => {}
+                                Cut::Delay => std::thread::sleep(Duration::from_secs(1)),
                             }
                         }
                         if into.write_all(&buffer[..read]).is_err() {
@@ -141,7 +140,7 @@ fn a_connection_that_is_cut_anywhere_loses_nothing_and_doubles_nothing() {
     cloud.lockgate(&["run", "daily"]).exits(0);
     let mut files = 0;
     for cut in [Cut::Drop, Cut::HalfClose, Cut::Delay] {
-        for bytes in [1, 3_000, 8_000, 12_000, 20_000, 26_000, 32_000, 60_000] {
+        for bytes in [1, 3_000, 8_000, 20_000, 32_000] {
             files += 1;
             let csv: String = (0..100).map(|n| format!("{},n,,,,\n", 1_000_000 + files * 100 + n)).collect();
             cloud.site.write(
@@ -196,7 +195,7 @@ fn a_password_that_is_rotated_while_rows_are_loaded_stops_nothing() {
 #[test]
 fn a_lease_that_is_revoked_stops_the_run_with_the_cause_and_the_next_finishes() {
     let rows = number("LOCKGATE_DRILL_ROWS", DRILL_ROWS);
-    let Some(cloud) = local("secret: 'vault-db:etl-revoked'", "mode: merge, key: [id]", rows) else { return };
+    let Some(cloud) = local("secret: 'vault-db:etl-revoked'", "mode: append", rows) else { return };
     let create = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE writers; ALTER ROLE \"{{name}}\" SET role = 'writers'";
     let revoke = [
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}'",

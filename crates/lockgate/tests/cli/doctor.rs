@@ -46,7 +46,7 @@ fn each_thing_that_is_broken_is_named_with_what_mends_it() {
     for (from, to, what, said) in [
         (format!("localhost:{port}"), "localhost:9".to_owned(), "store warehouse", "cannot be reached"),
         ("/warehouse'".into(), "/nowhere'".into(), "store warehouse", "no database `nowhere`"),
-        ("vault-db:etl".into(), "vault-db:nobody".into(), "store warehouse", "access is denied"),
+        ("vault-db:etl".into(), "vault-db:nobody".into(), "store warehouse", "there is no such thing"),
         (ca, other, "vault", "not trusted"),
         ("s3://landing/".into(), "s3://no-such-bucket/".into(), "store landing", ""),
         ("vault-transit: lockgate".into(), "vault-transit: nowhere".into(), "keys", "access is denied"),
