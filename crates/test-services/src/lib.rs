@@ -85,6 +85,28 @@ impl Services {
         answer["wrap_info"]["token"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// Starts a Vault of a test's own, with nothing in it; it is ended when the result is dropped.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn own_vault(&self) -> OwnVault {
+        let folder = self.folder.with_file_name(format!("vault-{}", std::process::id()));
+        let own = Self { at: Value::Null, folder: folder.clone() };
+        own.script(&["up", "vault"], "");
+        let text = fs::read_to_string(folder.join("services.json")).unwrap_or_default();
+        OwnVault(Self { at: serde_json::from_str(&text).unwrap_or_default(), folder })
+    }
+
+    /// Seals Vault for some seconds.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come back.
+    pub fn seal(&self, seconds: u32) {
+        self.script(&["seal", &seconds.to_string()], "");
+    }
+
     /// Runs SQL as the database's administrator and gives what it prints, a line for each row.
     ///
     /// # Panics
@@ -117,5 +139,16 @@ impl Services {
         let done = child.wait_with_output().expect("it ends");
         assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+}
+
+/// A Vault of a test's own.
+pub struct OwnVault(pub Services);
+
+impl Drop for OwnVault {
+    fn drop(&mut self) {
+        self.0.script(&["down"], "");
+        // What it kept is of no use to anybody.
+        let _ = fs::remove_dir_all(&self.0.folder);
     }
 }

@@ -4,7 +4,7 @@ use lockgate_model::{DatasetName, ValueType};
 
 use super::error::PostgresError;
 use super::existing::Cast;
-use crate::sqlite::{ROW_ID_COLUMN, RUNS_TABLE, TableSpec, WriteMode};
+use crate::sqlite::{ROW_ID_COLUMN, RUNS_TABLE, SinkColumn, TableSpec, WriteMode};
 
 /// The longest name that PostgreSQL keeps whole, in bytes (NAMEDATALEN - 1).
 pub(super) const NAME_BYTES_MAX: usize = 63;
@@ -91,12 +91,15 @@ pub(super) fn create_runs(table: &TableName) -> String {
     format!("CREATE TABLE {} ({}, PRIMARY KEY (\"run\"))", table.runs(), columns.join(", "))
 }
 
+/// Each column of a spec with its type.
+fn definitions(spec: &TableSpec) -> Vec<String> {
+    let definition =
+        |column: &SinkColumn| format!("{} {}", quoted(column.name.as_str()), declared_type(column.value_type));
+    spec.columns().iter().map(definition).collect()
+}
+
 pub(super) fn create_table(table: &TableName, spec: &TableSpec) -> String {
-    let mut parts: Vec<_> = spec
-        .columns()
-        .iter()
-        .map(|column| format!("{} {}", quoted(column.name.as_str()), declared_type(column.value_type)))
-        .collect();
+    let mut parts = definitions(spec);
     parts.push(format!("{} bigint NOT NULL", quoted(ROW_ID_COLUMN)));
     if !spec.key().is_empty() {
         parts.push(format!("PRIMARY KEY ({})", key_list(spec)));
@@ -139,11 +142,7 @@ fn column_list(spec: &TableSpec) -> Vec<String> {
 
 /// The table in which rows wait until they are moved; it goes with the transaction.
 pub(super) fn create_staging(spec: &TableSpec) -> String {
-    let mut parts: Vec<_> = spec
-        .columns()
-        .iter()
-        .map(|column| format!("{} {}", quoted(column.name.as_str()), declared_type(column.value_type)))
-        .collect();
+    let mut parts = definitions(spec);
     parts.push(format!("{} bigint", quoted(ROW_ID_COLUMN)));
     format!("CREATE TEMPORARY TABLE \"lockgate_staging\" ({}) ON COMMIT DROP", parts.join(", "))
 }

@@ -241,3 +241,23 @@ fn a_server_that_shows_another_certificate_gets_no_secret() {
     assert_eq!(failure.kind, FailureKind::Refused, "{failure}");
     assert!(failure.message.contains("not trusted"), "{failure}");
 }
+
+#[test]
+fn a_role_is_assumed_with_a_token_of_the_authorization_server() {
+    let Some(services) = services() else { return };
+    let extra = format!(
+        "oauth:\n  sts: {{ token_url: '{}', client_id: etl-assertion, private_key: 'file:{}', key_id: assertion, resource: 'urn:sts' }}\n",
+        services.text("/oauth/token_url"),
+        services.pki("assertion.key"),
+    );
+    let keys = format!("aws-kms: '{}'", services.text("/aws/kms_key"));
+    let place = place(&services, &keys, ROOT, &extra);
+    let mut project = (*place.site).clone();
+    project.aws.credentials = lockgate_project::AwsCredentials::WebIdentity {
+        role_arn: "arn:aws:iam::123456789012:role/etl".into(),
+        oauth: "sts".into(),
+    };
+    let site = Site::new(project).impatient();
+    let described = site.probe_key_service().unwrap().unwrap();
+    assert!(described.contains(&services.text("/aws/kms_key")) && described.contains("enabled"), "{described}");
+}
