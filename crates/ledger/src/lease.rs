@@ -12,6 +12,9 @@ use crate::LedgerError;
 const LOCK_FILE: &str = "writer.lock";
 /// How much of a holder's description is shown.
 const HOLDER_BYTES_MAX: u64 = 512;
+/// How often, and how long apart, whoever holds a lease is asked for before it counts as silent.
+const HOLDER_ATTEMPTS: u32 = 50;
+const HOLDER_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// The right to write a ledger; given back when dropped.
 #[derive(Debug)]
@@ -36,10 +39,8 @@ impl Lease {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut other = String::new();
-                let read = (&mut file).take(HOLDER_BYTES_MAX).read_to_string(&mut other);
-                let other = read.ok().map(|_| other.trim().to_owned()).filter(|other| !other.is_empty());
-                return Err(LedgerError::Held(other.unwrap_or_else(|| "it does not say who it is".into())));
+                let other = holder_of(&mut file).unwrap_or_else(|| "it does not say who it is".into());
+                return Err(LedgerError::Held(other));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
@@ -48,7 +49,7 @@ impl Lease {
             file.rewind()?;
             let since = Timestamp::now();
             let since = since.round(Unit::Second).unwrap_or(since);
-            writeln!(file, "process {}, {holder}, since {since}", std::process::id())
+            file.write_all(format!("process {}, {holder}, since {since}\n", std::process::id()).as_bytes())
         };
         write(&mut file).map_err(failed)?;
         Ok(Self { held: Some((file, folder.to_path_buf())) })
@@ -69,6 +70,20 @@ impl Lease {
             None => true,
         }
     }
+}
+
+/// Who holds a lease; waits a moment for one who has taken it and not yet said so.
+fn holder_of(file: &mut File) -> Option<String> {
+    for _ in 0..HOLDER_ATTEMPTS {
+        let mut other = String::new();
+        file.rewind().ok()?;
+        (&mut *file).take(HOLDER_BYTES_MAX).read_to_string(&mut other).ok()?;
+        if let Some(other) = other.strip_suffix('\n') {
+            return Some(other.trim().to_owned());
+        }
+        std::thread::sleep(HOLDER_PAUSE);
+    }
+    None
 }
 
 #[cfg(test)]

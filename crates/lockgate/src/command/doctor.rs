@@ -1,11 +1,12 @@
 //! `doctor`: everything that the project names is looked at, side by side, and each failure says what mends it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use lockgate_connect::{open_files, postgres_server};
+use lockgate_connect::{PathTemplate, open_files, postgres_server};
 use lockgate_model::{Failure, FailureKind};
 use lockgate_project::{KeyService, Store, StoreLocation, TlsSettings};
 use lockgate_run::Journal;
@@ -274,10 +275,13 @@ fn store(site: &Site, store: &Store) -> Result<Said, Failure> {
                 let (host, port) = host_and_port(endpoint);
                 tls(site, &host, port, Opening::Tls, place.tls.as_ref(), &mut said)?;
             }
-            // One name that is surely not there: it is asked for with the credentials, and nothing is read.
-            open_files(site, &store.name)?
-                .find("lockgate-doctor/none")
-                .map_err(|error| Failure::new(error.fault().into(), error.to_string()).with_help(S3_HELP))?;
+            // A folder that is surely not there: it is listed with the credentials, and nothing is read.
+            let nothing = "lockgate-doctor/*".parse::<PathTemplate>().map(|template| template.bind(&BTreeMap::new()));
+            if let Ok(Ok(nothing)) = nothing {
+                open_files(site, &store.name)?
+                    .list(&nothing)
+                    .map_err(|error| Failure::new(error.fault().into(), error.to_string()).with_help(S3_HELP))?;
+            }
             said.well.push(format!("s3://{}/{} answers with our credentials", place.bucket, place.prefix));
             match &place.kms_key {
                 Some(key) => said.well.push(format!("objects must be under {key}")),

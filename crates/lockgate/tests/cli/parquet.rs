@@ -12,7 +12,7 @@ use crate::support::Site;
 
 const READ: &str = "
 import json, sys, glob, lockgate_kms as kms
-keys = kms.KeySettings(sys.argv[1] + '/.lockgate/keys', sys.argv[1] + '/.lockgate/ledger', 'retail')
+keys = kms.LocalKeys(sys.argv[1] + '/.lockgate/keys', sys.argv[1] + '/.lockgate/ledger', 'retail')
 rows = [row for path in sorted(glob.glob(sys.argv[2] + '/*.parquet')) for row in kms.read(path, keys).to_pylist()]
 print(json.dumps(rows, default=str))
 ";
@@ -72,7 +72,7 @@ fn pyarrow_reads_what_was_written_with_the_project_s_keys() {
     site.lockgate(&["keys", "shred", &confidential, "--because", "test", "--yes"]).exits(0);
     let clear = "
 import sys, lockgate_kms as kms, pyarrow.parquet as pq
-keys = kms.KeySettings(sys.argv[1] + '/.lockgate/keys', sys.argv[1] + '/.lockgate/ledger', 'retail')
+keys = kms.LocalKeys(sys.argv[1] + '/.lockgate/keys', sys.argv[1] + '/.lockgate/ledger', 'retail')
 file = pq.ParquetFile(sys.argv[2], decryption_properties=kms.decryption_properties(keys))
 print(file.read(columns=['city']).to_pylist()[0])
 try:
