@@ -78,7 +78,8 @@ fn holder_of(file: &mut File) -> Option<String> {
         let mut other = String::new();
         file.rewind().ok()?;
         (&mut *file).take(HOLDER_BYTES_MAX).read_to_string(&mut other).ok()?;
-        if let Some(other) = other.strip_suffix('\n') {
+        // A description that is longer is cut, and so has no end.
+        if other.ends_with('\n') || other.len() as u64 == HOLDER_BYTES_MAX {
             return Some(other.trim().to_owned());
         }
         std::thread::sleep(HOLDER_PAUSE);
