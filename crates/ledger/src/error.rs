@@ -13,11 +13,22 @@ pub enum LedgerError {
     Storage {
         /// The object.
         object: String,
-        /// `read` or `written`.
+        /// Such as `read` or `written`.
         verb: &'static str,
         /// Why.
         reason: String,
     },
+    /// The storage gave an object that may not be used, such as one under another key than it must be.
+    #[error("the ledger's object `{object}` is refused: {reason}")]
+    Refused {
+        /// The object.
+        object: String,
+        /// Why, in one sentence.
+        reason: String,
+    },
+    /// Another process took the ledger over while this one did not answer.
+    #[error("the ledger was taken over by another process: {0}")]
+    Overtaken(String),
     /// Somebody else writes.
     #[error("the ledger is held by another process: {0}")]
     Held(String),
@@ -62,6 +73,13 @@ impl From<LedgerError> for Failure {
                 (FailureKind::Unreachable, "open the ledger again: it shows which entries it has")
             }
             LedgerError::Held(_) => (FailureKind::Unreachable, "wait until it has ended, and run again"),
+            LedgerError::Overtaken(_) => {
+                (FailureKind::Unreachable, "run again: what this one began is settled by the next run")
+            }
+            LedgerError::Refused { .. } => (
+                FailureKind::Refused,
+                "name the customer-managed key under `ledger:` `sse:`, and copy the ledger under it",
+            ),
             LedgerError::Damaged { .. } => {
                 (FailureKind::Tampered, "`lockgate verify` names the first thing that is wrong; restore it from a copy")
             }

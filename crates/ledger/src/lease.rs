@@ -1,12 +1,15 @@
-//! One process writes a ledger at a time; the operating system ends the lease when the process ends, however it ends.
+//! One process writes a ledger at a time. In a folder the operating system ends the lease when the process ends, however it
+//! ends; in a bucket [`shared_lease`](crate::shared_lease) says when.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::{Timestamp, Unit};
+use lockgate_crypto::Random;
 
-use crate::LedgerError;
+use crate::shared_lease::SharedLease;
+use crate::{LedgerError, LedgerStore};
 
 /// The file that is locked, within the ledger's folder.
 const LOCK_FILE: &str = "writer.lock";
@@ -18,9 +21,16 @@ const HOLDER_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// The right to write a ledger; given back when dropped.
 #[derive(Debug)]
-pub struct Lease {
+pub struct Lease(Held);
+
+#[derive(Debug)]
+enum Held {
     /// The locked file and its folder; the lock ends with the file.
-    held: Option<(File, PathBuf)>,
+    Folder { _file: File, folder: PathBuf },
+    /// An object that is changed by its holder alone.
+    Shared(SharedLease),
+    /// Nothing: no other process can reach the ledger.
+    Memory,
 }
 
 impl Lease {
@@ -52,22 +62,53 @@ impl Lease {
             file.write_all(format!("process {}, {holder}, since {since}\n", std::process::id()).as_bytes())
         };
         write(&mut file).map_err(failed)?;
-        Ok(Self { held: Some((file, folder.to_path_buf())) })
+        Ok(Self(Held::Folder { _file: file, folder: folder.to_path_buf() }))
+    }
+
+    /// Takes the lease of a ledger in a store that several machines can reach, which must have conditional puts. Fails at
+    /// once while another process is known to have it, and waits half a minute for one that may be gone. Must be called on
+    /// a runtime, which renews it.
+    pub async fn shared(store: &LedgerStore, holder: &str, random: &dyn Random) -> Result<Self, LedgerError> {
+        SharedLease::take(store, holder, random).await.map(|lease| Self(Held::Shared(lease)))
     }
 
     /// The lease of a ledger in memory, which no other process can reach.
     pub const fn in_memory() -> Self {
-        Self { held: None }
+        Self(Held::Memory)
+    }
+
+    /// Fails if another process may have taken the lease over, which only one that several machines can reach allows.
+    pub(crate) async fn ensure(&self) -> Result<(), LedgerError> {
+        match &self.0 {
+            Held::Shared(lease) => lease.ensure().await,
+            Held::Folder { .. } | Held::Memory => Ok(()),
+        }
+    }
+
+    /// Gives back what does not end with the process.
+    pub(crate) async fn release(&self) {
+        match &self.0 {
+            Held::Shared(lease) => lease.release().await,
+            Held::Folder { .. } | Held::Memory => {}
+        }
+    }
+
+    pub(crate) fn as_shared(&self) -> Option<&SharedLease> {
+        match &self.0 {
+            Held::Shared(lease) => Some(lease),
+            Held::Folder { .. } | Held::Memory => None,
+        }
     }
 
     /// Whether this lease may be of the ledger in a folder: it is not of another.
     pub(crate) fn may_be_of(&self, folder: &Path) -> bool {
-        match &self.held {
-            Some((_, held)) => match (held.canonicalize(), folder.canonicalize()) {
+        match &self.0 {
+            Held::Folder { folder: held, .. } => match (held.canonicalize(), folder.canonicalize()) {
                 (Ok(held), Ok(folder)) => held == folder,
                 (Ok(_), Err(_)) | (Err(_), _) => false,
             },
-            None => true,
+            Held::Shared(_) => false,
+            Held::Memory => true,
         }
     }
 }

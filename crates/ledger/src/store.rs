@@ -1,6 +1,9 @@
 //! The objects of a ledger: small files, each written whole and for good before the next one.
 
+mod conditional;
 mod durable;
+
+pub use conditional::Revision;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,14 +24,24 @@ pub const ATTACHMENT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// How much of an attachment is held when only its digest is wanted.
 const CHUNK_BYTES: u64 = 1024 * 1024;
 
+/// Says why an object was refused that the store gave, if that was our decision.
+pub type Refusal = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// Where a ledger's objects are.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LedgerStore {
     objects: Arc<dyn ObjectStore>,
+    refusal: Option<Refusal>,
     /// The folder, where it is one: files are written there without the library, which does not sync them.
     folder: Option<PathBuf>,
     /// Whether somebody in this process writes through this store or a copy of it.
     writing: Arc<AtomicBool>,
+}
+
+impl std::fmt::Debug for LedgerStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LedgerStore").field("objects", &self.objects).finish_non_exhaustive()
+    }
 }
 
 /// Held by the one writer of a store within a process.
@@ -58,7 +71,20 @@ impl LedgerStore {
 
     /// A ledger in an object store whose puts are atomic, and durable when they return.
     pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects, folder: None, writing: Arc::default() }
+        Self { objects, refusal: None, folder: None, writing: Arc::default() }
+    }
+
+    /// The same store, of which some objects are refused; `refusal` says why the last one was.
+    #[must_use]
+    pub fn with_refusal(self, refusal: Refusal) -> Self {
+        Self { refusal: Some(refusal), ..self }
+    }
+
+    fn failed(&self, object: &str, verb: &'static str, error: &object_store::Error) -> LedgerError {
+        match self.refusal.as_ref().and_then(|refusal| refusal()) {
+            Some(reason) => LedgerError::Refused { object: object.to_owned(), reason },
+            None => LedgerError::Storage { object: object.to_owned(), verb, reason: error.to_string() },
+        }
     }
 
     /// The folder, where the ledger is in one.
@@ -76,11 +102,12 @@ impl LedgerStore {
 
     /// An object's content; `None` if it is not there. Fails beyond `bytes_max`.
     pub(crate) async fn get(&self, object: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, LedgerError> {
-        let failed = |reason: object_store::Error| LedgerError::Storage {
-            object: object.to_owned(),
-            verb: "read",
-            reason: reason.to_string(),
-        };
+        Ok(self.get_revision(object, bytes_max).await?.map(|(content, _)| content))
+    }
+
+    /// An object's content and which one it is.
+    async fn get_revision(&self, object: &str, bytes_max: u64) -> Result<Option<(Vec<u8>, Revision)>, LedgerError> {
+        let failed = |error: object_store::Error| self.failed(object, "read", &error);
         let found = match self.objects.get(&ObjectPath::from(object)).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             other => other.map_err(failed)?,
@@ -89,17 +116,21 @@ impl LedgerStore {
             let what = format!("is {} bytes long; at most {bytes_max} are possible", found.meta.size);
             return Err(LedgerError::Damaged { object: object.to_owned(), what });
         }
-        Ok(Some(found.bytes().await.map_err(failed)?.to_vec()))
+        let revision = Revision::of(&found.meta);
+        Ok(Some((found.bytes().await.map_err(failed)?.to_vec(), revision)))
     }
 
     /// Writes an object; durable when it returns.
     pub(crate) async fn put(&self, object: &str, content: Vec<u8>) -> Result<(), LedgerError> {
-        let failed = |reason: String| LedgerError::Storage { object: object.to_owned(), verb: "written", reason };
         match &self.folder {
-            Some(folder) => durable::write(folder, object, &content).map_err(|error| failed(error.to_string())),
+            Some(folder) => durable::write(folder, object, &content).map_err(|error| LedgerError::Storage {
+                object: object.to_owned(),
+                verb: "written",
+                reason: error.to_string(),
+            }),
             None => {
                 let put = self.objects.put(&ObjectPath::from(object), Bytes::from(content).into()).await;
-                put.map(drop).map_err(|error| failed(error.to_string()))
+                put.map(drop).map_err(|error| self.failed(object, "written", &error))
             }
         }
     }
@@ -124,11 +155,7 @@ impl LedgerStore {
     pub(crate) async fn check_attachment(&self, attachment: &Attachment) -> Result<(), LedgerError> {
         let object = attachment_path(&attachment.sha256);
         let path = ObjectPath::from(object.as_str());
-        let failed = |reason: object_store::Error| LedgerError::Storage {
-            object: object.clone(),
-            verb: "read",
-            reason: reason.to_string(),
-        };
+        let failed = |error: object_store::Error| self.failed(&object, "read", &error);
         let length = match self.objects.head(&path).await {
             Err(object_store::Error::NotFound { .. }) => return Err(missing(&object)),
             other => other.map_err(failed)?.size,

@@ -6,6 +6,7 @@ use crate::checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint};
 use crate::merkle::leaf_hash;
 use crate::note::VerifierKey;
 use crate::reader::LedgerReader;
+use crate::staged::{self, Staged};
 use crate::store::WriterSeat;
 use crate::tile::{CHECKPOINT, TILE_WIDTH, append_entry, bundle_path, width_of};
 use crate::tree::Tree;
@@ -16,7 +17,7 @@ use crate::{Attachment, Entry, Lease, LedgerError, LedgerStore};
 /// Objects that a crash left beyond the checkpoint are never read and are overwritten by the next append.
 pub struct LedgerWriter {
     store: LedgerStore,
-    _lease: Lease,
+    lease: Lease,
     _seat: WriterSeat,
     origin: String,
     tree: Tree,
@@ -30,12 +31,17 @@ impl LedgerWriter {
     /// Begins a ledger with nothing in it. Fails if there is one.
     pub async fn create(store: LedgerStore, lease: Lease, origin: &str, key: &SigningKey) -> Result<Self, LedgerError> {
         let seat = take_place(&store, &lease)?;
+        let settled = settle(&store, &lease, &VerifierKey::new(origin, key.verifying_key())).await?;
         if store.get(CHECKPOINT, CHECKPOINT_BYTES_MAX).await?.is_some() {
-            return Err(LedgerError::Exists);
+            // A writer before this one was stopped when its ledger was begun and not yet to be seen.
+            return match settled {
+                true => Self::opened(store, lease, seat, origin, key.verifying_key()).await,
+                false => Err(LedgerError::Exists),
+            };
         }
         let mut writer = Self {
             store,
-            _lease: lease,
+            lease,
             _seat: seat,
             origin: origin.to_owned(),
             tree: Tree::default(),
@@ -50,6 +56,17 @@ impl LedgerWriter {
     /// not what the checkpoint says.
     pub async fn open(store: LedgerStore, lease: Lease, origin: &str, key: VerifyingKey) -> Result<Self, LedgerError> {
         let seat = take_place(&store, &lease)?;
+        settle(&store, &lease, &VerifierKey::new(origin, key.clone())).await?;
+        Self::opened(store, lease, seat, origin, key).await
+    }
+
+    async fn opened(
+        store: LedgerStore,
+        lease: Lease,
+        seat: WriterSeat,
+        origin: &str,
+        key: VerifyingKey,
+    ) -> Result<Self, LedgerError> {
         let reader = LedgerReader::open(store.clone(), VerifierKey::new(origin, key)).await?;
         let size = reader.checkpoint().size;
         let tree = reader.edge().await?;
@@ -58,7 +75,7 @@ impl LedgerWriter {
             return Err(LedgerError::Damaged { object: CHECKPOINT.into(), what });
         }
         let bundle = unfinished_bundle(&reader, size).await?;
-        Ok(Self { store, _lease: lease, _seat: seat, origin: origin.to_owned(), tree, bundle, uncertain: false })
+        Ok(Self { store, lease, _seat: seat, origin: origin.to_owned(), tree, bundle, uncertain: false })
     }
 
     /// How many entries there are.
@@ -85,31 +102,66 @@ impl LedgerWriter {
         }
         let encoded = entries.iter().map(Entry::to_bytes).collect::<Result<Vec<_>, _>>()?;
         let (mut tree, mut bundle) = (self.tree.clone(), self.bundle.clone());
-        let mut tiles = Vec::new();
+        let (mut objects, mut tiles) = (Vec::new(), Vec::new());
         for entry in &encoded {
             append_entry(&mut bundle, entry);
             tiles.extend(tree.push(leaf_hash(entry)));
             if tree.size().is_multiple_of(TILE_WIDTH) {
-                let path = bundle_path(tree.size() / TILE_WIDTH - 1, TILE_WIDTH);
-                self.store.put(&path, std::mem::take(&mut bundle)).await?;
+                objects.push((bundle_path(tree.size() / TILE_WIDTH - 1, TILE_WIDTH), std::mem::take(&mut bundle)));
             }
         }
         let width = tree.size() % TILE_WIDTH;
         if !encoded.is_empty() && width > 0 {
-            self.store.put(&bundle_path(tree.size() / TILE_WIDTH, width), bundle.clone()).await?;
+            objects.push((bundle_path(tree.size() / TILE_WIDTH, width), bundle.clone()));
         }
         tiles.extend(tree.unfinished());
-        for tile in tiles {
-            self.store.put(&tile.path(), tile.to_bytes()).await?;
-        }
+        objects.extend(tiles.iter().map(|tile| (tile.path(), tile.to_bytes())));
         let checkpoint = Checkpoint { origin: self.origin.clone(), size: tree.size(), root: tree.root() };
         let signed = checkpoint.signed(key).map_err(LedgerError::Sign)?;
-        self.uncertain = true;
-        self.store.put(CHECKPOINT, signed.clone().into_bytes()).await?;
-        self.uncertain = false;
+        self.write(objects, &signed, key).await?;
         (self.tree, self.bundle) = (tree, bundle);
         Ok((checkpoint, signed))
     }
+
+    /// Writes bundles and tiles, and then the checkpoint.
+    async fn write(
+        &mut self,
+        objects: Vec<(String, Vec<u8>)>,
+        signed: &str,
+        key: &SigningKey,
+    ) -> Result<(), LedgerError> {
+        if let Some(lease) = self.lease.as_shared() {
+            let staged = Staged::new(signed, &objects);
+            staged.stage(&self.store).await?;
+            self.uncertain = true;
+            staged.commit(&self.store, lease, &VerifierKey::new(&self.origin, key.verifying_key())).await?;
+        } else {
+            for (name, content) in objects {
+                self.store.put(&name, content).await?;
+            }
+            self.uncertain = true;
+            self.store.put(CHECKPOINT, signed.to_owned().into_bytes()).await?;
+        }
+        self.uncertain = false;
+        Ok(())
+    }
+
+    /// Fails if another process may have taken the ledger over, so that nothing may be done that an entry must cover.
+    pub async fn ensure_held(&self) -> Result<(), LedgerError> {
+        self.lease.ensure().await
+    }
+
+    /// Lets others write. A lease that ends with the process needs no call of this.
+    pub async fn release(&self) {
+        self.lease.release().await;
+    }
+}
+
+/// Finishes what the writer before this one committed; says whether it committed anything at all.
+async fn settle(store: &LedgerStore, lease: &Lease, key: &VerifierKey) -> Result<bool, LedgerError> {
+    let Some(shared) = lease.as_shared() else { return Ok(false) };
+    staged::settle(store, shared, key).await?;
+    Ok(shared.checkpoint().await.is_some())
 }
 
 fn take_place(store: &LedgerStore, lease: &Lease) -> Result<WriterSeat, LedgerError> {
