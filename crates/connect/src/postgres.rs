@@ -56,9 +56,16 @@ impl PostgresSink {
         commits(&self.session, &self.table, dataset)
     }
 
-    /// What a run committed into the schema.
+    /// What a run committed into the schema. Waits until nobody writes there: the server may not have heard yet that the
+    /// program of a run is gone, or may be committing what that sent last.
     pub fn committed(&self, run: &RunId) -> Result<Option<CommittedRun>, PostgresError> {
-        committed(&self.session, &self.table, run)
+        self.session.execute("BEGIN")?;
+        let found = self
+            .session
+            .execute(&statements::lock(&self.table))
+            .and_then(|()| committed(&self.session, &self.table, run));
+        self.session.execute("ROLLBACK")?;
+        found
     }
 
     /// Begins a run's transaction: makes the table where there is none, or compares it with the spec; empties it where

@@ -37,8 +37,8 @@ pub use manifest::{Input, Manifest};
 pub use plan::{ColumnRecord, LineageRecord, PlanRecord, SinkRecord, SourceColumnRecord};
 pub use provenance::{ProvenanceBuilder, ProvenanceSegment, SourceRow};
 pub use quarantine::{
-    QUARANTINE_COLUMN, QUARANTINE_DIR, QuarantineLine, QuarantinedHeader, QuarantinedRecord, quarantine_from_bytes,
-    quarantine_path, quarantine_to_bytes,
+    QUARANTINE_BYTES_MAX, QUARANTINE_COLUMN, QUARANTINE_DIR, QuarantineLine, QuarantinedHeader, QuarantinedRecord,
+    quarantine_from_bytes, quarantine_name, quarantine_to_bytes,
 };
 pub use segment::{SEGMENT_RANGES_MAX, SegmentError};
 pub use timings::{Stage, StageTiming, Timings};

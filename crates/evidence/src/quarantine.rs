@@ -6,8 +6,6 @@
 //! ```
 //! JSON lines in `quarantine/RUN.jsonl` beside the ledger. The ledger's `run.commit` names the file by its digest.
 
-use std::path::{Path, PathBuf};
-
 use lockgate_model::RunId;
 use serde::{Deserialize, Serialize};
 
@@ -54,10 +52,13 @@ pub struct QuarantinedRecord {
     pub raw: String,
 }
 
-/// Where the quarantine of a run lies, beside a ledger.
-pub fn quarantine_path(ledger: &Path, run: &RunId) -> PathBuf {
-    ledger.join(QUARANTINE_DIR).join(format!("{run}.jsonl"))
+/// The name of a run's quarantine beside a ledger.
+pub fn quarantine_name(run: &RunId) -> String {
+    format!("{QUARANTINE_DIR}/{run}.jsonl")
 }
+
+/// The longest quarantine of one run, in bytes.
+pub const QUARANTINE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
 /// The bytes of a quarantine file.
 pub fn quarantine_to_bytes(lines: &[QuarantineLine]) -> Result<Vec<u8>, serde_json::Error> {

@@ -7,8 +7,7 @@ use lockgate_evidence::{
 };
 use lockgate_ledger::{Attachment, Checkpoint, LedgerStore, VerifierKey};
 use lockgate_model::{DatasetName, Failure, FailureKind, InputOrdinal};
-use lockgate_project::Project;
-use lockgate_trust::VERIFIER_KEY_FILE;
+use lockgate_trust::{Site, VERIFIER_KEY_FILE};
 use tokio::runtime::Handle;
 
 use crate::runs::{RunEnd, Runs};
@@ -33,7 +32,7 @@ pub(crate) struct Commits {
 
 impl Commits {
     /// Finds the commits in a project's ledger.
-    pub(crate) fn find(project: &Project, runtime: &Handle) -> Result<Self, Failure> {
+    pub(crate) fn find(project: &Site, runtime: &Handle) -> Result<Self, Failure> {
         let Runs { store, runs, .. } = Runs::read(project, runtime)?;
         let commits = runs.into_iter().filter_map(|run| match run.end {
             RunEnd::Committed { commit, attachments, .. } => {
@@ -98,7 +97,7 @@ pub(crate) fn attached(
 }
 
 /// The key that the project's ledger is verified with, as it lies with the keys.
-pub(crate) fn verifier_key(project: &Project) -> Result<VerifierKey, Failure> {
+pub(crate) fn verifier_key(project: &Site) -> Result<VerifierKey, Failure> {
     let path = project.keys.default.path.join(VERIFIER_KEY_FILE);
     let text = std::fs::read_to_string(&path).map_err(|error| {
         Failure::new(

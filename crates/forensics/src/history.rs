@@ -9,8 +9,7 @@ use lockgate_evidence::{
 };
 use lockgate_ledger::{Attachment, check_inclusion, leaf_hash, proof_file};
 use lockgate_model::{DatasetName, Failure, PipelineName, PrincipalName, RunId, StoreName};
-use lockgate_project::Project;
-use lockgate_trust::{KeyState, KeyTable};
+use lockgate_trust::{KeyState, KeyTable, Site};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
@@ -123,7 +122,7 @@ pub struct RunReport {
 }
 
 /// The runs of a project, newest first.
-pub fn history(project: &Project, runtime: &Handle) -> Result<Vec<RunSummary>, Failure> {
+pub fn history(project: &Site, runtime: &Handle) -> Result<Vec<RunSummary>, Failure> {
     let runs = Runs::read(project, runtime)?;
     Ok(runs.runs.iter().rev().map(summary).collect())
 }
@@ -175,7 +174,7 @@ impl Documents {
 }
 
 /// Everything that the ledger proves of one run. Fails if an object that its entries attach is not what it was.
-pub fn report(project: &Project, run: &RunId, runtime: &Handle) -> Result<RunReport, Failure> {
+pub fn report(project: &Site, run: &RunId, runtime: &Handle) -> Result<RunReport, Failure> {
     let runs = Runs::read(project, runtime)?;
     let entry = runs.find(run)?;
     let Documents { manifest, plan, keys } = Documents::read(&runs, entry, runtime)?;
@@ -195,7 +194,7 @@ pub fn report(project: &Project, run: &RunId, runtime: &Handle) -> Result<RunRep
     };
     let (quarantine, quarantine_missing) = match set_aside {
         0 => (None, None),
-        _ => match quarantine_of(project, &runs, run, runtime) {
+        _ => match quarantine_of(&runs, run, runtime) {
             Ok(found) => (Some(found), None),
             Err(failure) => (None, Some(failure.message)),
         },
@@ -207,7 +206,7 @@ pub fn report(project: &Project, run: &RunId, runtime: &Handle) -> Result<RunRep
         sql: plan.sql,
         sink: plan.sink,
         inputs: manifest.inputs,
-        columns: columns(project, plan.columns, keys),
+        columns: columns(&runs, plan.columns, keys),
         filters: plan.filters,
         quarantine,
         quarantine_missing,
@@ -217,9 +216,9 @@ pub fn report(project: &Project, run: &RunId, runtime: &Handle) -> Result<RunRep
     })
 }
 
-fn columns(project: &Project, records: Vec<ColumnRecord>, keys: Option<KeysUsed>) -> Vec<ReportColumn> {
+fn columns(runs: &Runs, records: Vec<ColumnRecord>, keys: Option<KeysUsed>) -> Vec<ReportColumn> {
     // Whoever has the ledger alone has no key table, and so no states.
-    let table = KeyTable::load(&project.ledger.at).ok();
+    let table = KeyTable::load(&runs.ledger).ok();
     let state_of = |id: &str| {
         let key = table.as_ref()?.keys.iter().find(|key| key.id.to_string() == id)?;
         Some(match key.state {

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use lockgate_evidence::{ColumnProtectionKey, ColumnRecord, KeysUsed};
 use lockgate_model::{ColumnName, Failure, Form, RunId};
 use lockgate_project::Project;
+use lockgate_trust::Site;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
@@ -46,7 +47,7 @@ pub struct ProtectionDiff {
 
 /// Compares two runs by what the ledger says of each.
 pub fn protection_diff(
-    project: &Project,
+    project: &Site,
     before: &RunId,
     after: &RunId,
     runtime: &Handle,
@@ -57,7 +58,7 @@ pub fn protection_diff(
     Ok(ProtectionDiff { before: before.clone(), after: after.clone(), changes })
 }
 
-fn compare(project: &Project, before: &Documents, after: &Documents) -> Vec<Change> {
+fn compare(project: &Site, before: &Documents, after: &Documents) -> Vec<Change> {
     let mut found = Found { project, column: None, changes: Vec::new() };
     let columns = |documents: &Documents| -> BTreeMap<ColumnName, ColumnRecord> {
         documents.plan.columns.iter().map(|column| (column.name.clone(), column.clone())).collect()

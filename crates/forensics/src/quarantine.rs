@@ -1,9 +1,11 @@
 //! What a run set aside: where it stands and why, never what it says.
 
 use lockgate_crypto::sha256;
-use lockgate_evidence::{Document, Manifest, QuarantineLine, attachment, quarantine_from_bytes, quarantine_path};
+use lockgate_evidence::{
+    Document, Manifest, QUARANTINE_BYTES_MAX, QuarantineLine, attachment, quarantine_from_bytes, quarantine_name,
+};
 use lockgate_model::{DatasetName, Failure, FailureKind, PipelineName, RunId, Sha256Digest, StoreName};
-use lockgate_project::Project;
+use lockgate_trust::Site;
 use serde::Serialize;
 use tokio::runtime::Handle;
 
@@ -43,16 +45,11 @@ pub struct Quarantine {
 }
 
 /// Lists what a run set aside, from a file that must be the one that the ledger names.
-pub fn quarantine(project: &Project, run: &RunId, runtime: &Handle) -> Result<Quarantine, Failure> {
-    quarantine_of(project, &Runs::read(project, runtime)?, run, runtime)
+pub fn quarantine(project: &Site, run: &RunId, runtime: &Handle) -> Result<Quarantine, Failure> {
+    quarantine_of(&Runs::read(project, runtime)?, run, runtime)
 }
 
-pub(crate) fn quarantine_of(
-    project: &Project,
-    runs: &Runs,
-    run: &RunId,
-    runtime: &Handle,
-) -> Result<Quarantine, Failure> {
+pub(crate) fn quarantine_of(runs: &Runs, run: &RunId, runtime: &Handle) -> Result<Quarantine, Failure> {
     let (entry, commit, attachments) = runs.find_committed(run)?;
     let manifest_of = |attachments: &[_]| {
         let content = attached(runtime, &runs.store, attachments, attachment::MANIFEST)?;
@@ -71,12 +68,12 @@ pub(crate) fn quarantine_of(
     let records = match commit.quarantine_sha256 {
         None => Vec::new(),
         Some(expected) => {
-            let path = quarantine_path(&project.ledger.at, run);
-            let content = std::fs::read(&path).map_err(|error| {
-                Failure::new(FailureKind::Unreachable, format!("{} cannot be read: {error}", path.display()))
-            })?;
+            let name = quarantine_name(run);
+            let shown = runs.ledger.shown(&name);
+            let gone = || Failure::new(FailureKind::Unreachable, format!("{shown} is gone"));
+            let content = runs.ledger.read(&name, QUARANTINE_BYTES_MAX)?.ok_or_else(gone)?.content;
             if sha256(&content) != expected {
-                return Err(damaged(format!("{} is not the file that run {run} wrote", path.display())));
+                return Err(damaged(format!("{shown} is not the file that run {run} wrote")));
             }
             places(&manifest, quarantine_from_bytes(&content).map_err(damaged)?)?
         }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use lockgate_evidence::{Event, RunCommit, RunIntent};
 use lockgate_ledger::{Attachment, Entry, LedgerReader, LedgerStore};
 use lockgate_model::{Failure, FailureKind, PipelineName, PrincipalName, RunId};
-use lockgate_project::Project;
+use lockgate_trust::{LedgerPlace, Site};
 use tokio::runtime::Handle;
 
 use crate::commits::{damaged, verifier_key};
@@ -35,6 +35,7 @@ pub(crate) struct RunEntry {
 
 /// A project's ledger, read.
 pub(crate) struct Runs {
+    pub(crate) ledger: LedgerPlace,
     pub(crate) store: LedgerStore,
     pub(crate) reader: LedgerReader,
     /// Oldest first.
@@ -43,13 +44,14 @@ pub(crate) struct Runs {
 
 impl Runs {
     /// Reads the ledger of a project; fails if there is none.
-    pub(crate) fn read(project: &Project, runtime: &Handle) -> Result<Self, Failure> {
+    pub(crate) fn read(project: &Site, runtime: &Handle) -> Result<Self, Failure> {
         let key = verifier_key(project)?;
-        if !project.ledger.at.join("checkpoint").exists() {
-            let message = format!("there is no ledger at {}", project.ledger.at.display());
+        let ledger = project.ledger_place()?;
+        if !ledger.is_begun()? {
+            let message = format!("there is no ledger at {ledger}");
             return Err(Failure::new(FailureKind::Failed, message).with_help("run a pipeline first"));
         }
-        let store = LedgerStore::local(&project.ledger.at)?;
+        let store = ledger.store()?;
         let reader = runtime.block_on(LedgerReader::open(store.clone(), key))?;
         let mut runs: Vec<RunEntry> = Vec::new();
         let mut unreadable = None;
@@ -62,7 +64,7 @@ impl Runs {
         if let Some(error) = unreadable {
             return Err(damaged(error));
         }
-        Ok(Self { store, reader, runs })
+        Ok(Self { ledger, store, reader, runs })
     }
 
     /// The run of that id.
@@ -114,7 +116,7 @@ fn take(runs: &mut Vec<RunEntry>, index: u64, event: Event, entry: &Entry) {
 
 /// The pipeline and the parameters of a run, as it was asked for.
 pub fn intended(
-    project: &Project,
+    project: &Site,
     run: &RunId,
     runtime: &Handle,
 ) -> Result<(PipelineName, BTreeMap<String, String>), Failure> {

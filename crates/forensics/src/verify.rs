@@ -1,13 +1,12 @@
 //! Everything that a ledger says is recomputed; it needs no keys, no server and no network.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use lockgate_crypto::sha256;
-use lockgate_evidence::quarantine_path;
+use lockgate_evidence::{QUARANTINE_BYTES_MAX, quarantine_name};
 use lockgate_ledger::{Checkpoint, Entry, LedgerStore, VerifierKey, VerifyError};
 use lockgate_model::{Failure, FailureKind};
-use lockgate_trust::{KEY_TABLE_FILE, KeyTable};
+use lockgate_trust::{KEY_TABLE_BYTES_MAX, KEY_TABLE_FILE, KeyTable, LedgerPlace};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
@@ -18,8 +17,8 @@ use crate::key_check::check_keys;
 /// What to verify, and against what.
 #[derive(Debug, Clone)]
 pub struct VerifyRequest {
-    /// The ledger's folder.
-    pub ledger: PathBuf,
+    /// Where the ledger lies.
+    pub ledger: LedgerPlace,
     /// The key that its checkpoints are signed with.
     pub key: VerifierKey,
     /// Checkpoints that somebody kept from before, each as it was signed, with the name of the file.
@@ -56,15 +55,15 @@ pub struct VerifyOutcome {
 
 /// Verifies a ledger. Fails by naming the first thing that is wrong.
 pub fn verify(request: &VerifyRequest, runtime: &Handle) -> Result<VerifyOutcome, Failure> {
-    if !request.ledger.join("checkpoint").exists() {
-        let (what, kind) = match request.ledger.join("tile").exists() || !request.seen.is_empty() {
+    if !request.ledger.is_begun()? {
+        let (what, kind) = match request.ledger.has_tiles()? || !request.seen.is_empty() {
             true => ("`checkpoint`: is missing", FailureKind::Tampered),
             false => ("there is no ledger", FailureKind::Invalid),
         };
-        return Err(Failure::new(kind, format!("{}: {what}", request.ledger.display()))
+        return Err(Failure::new(kind, format!("{}: {what}", request.ledger))
             .with_help("a ledger is made by the first run; say where it is with `lockgate verify LEDGER`"));
     }
-    let store = LedgerStore::local(&request.ledger)?;
+    let store = request.ledger.store()?;
     let mut story = Story::default();
     let seen =
         request.seen.iter().map(|(name, text)| open_seen(name, text, &request.key)).collect::<Result<Vec<_>, _>>()?;
@@ -112,7 +111,7 @@ fn tampered(error: VerifyError) -> Failure {
     }
 }
 
-fn check_commits(ledger: &Path, store: &LedgerStore, story: &Story, runtime: &Handle) -> Result<(), Failure> {
+fn check_commits(ledger: &LedgerPlace, store: &LedgerStore, story: &Story, runtime: &Handle) -> Result<(), Failure> {
     for (index, run, attachments) in &story.commits {
         let wrong =
             |what: String| Failure::new(FailureKind::Tampered, format!("entry {index}, run {}: {what}", run.run));
@@ -120,11 +119,11 @@ fn check_commits(ledger: &Path, store: &LedgerStore, story: &Story, runtime: &Ha
             .map_err(|failure| Failure::new(failure.kind, format!("entry {index}: {}", failure.message)))?;
         check_counts(&commit).map_err(wrong)?;
         if let Some(expected) = run.quarantine_sha256 {
-            let path = quarantine_path(ledger, &run.run);
-            match std::fs::read(&path) {
-                Ok(content) if sha256(&content) == expected => {}
-                Ok(_) => return Err(wrong(format!("`{}` is not the file that was written", path.display()))),
-                Err(error) => return Err(wrong(format!("`{}` cannot be read: {error}", path.display()))),
+            let name = quarantine_name(&run.run);
+            match ledger.read(&name, QUARANTINE_BYTES_MAX)? {
+                Some(found) if sha256(&found.content) == expected => {}
+                Some(_) => return Err(wrong(format!("`{}` is not the file that was written", ledger.shown(&name)))),
+                None => return Err(wrong(format!("`{}` is missing", ledger.shown(&name)))),
             }
         }
     }
@@ -133,7 +132,7 @@ fn check_commits(ledger: &Path, store: &LedgerStore, story: &Story, runtime: &Ha
 
 /// A stranger who was given the log alone has no key table to compare.
 fn check_key_table(request: &VerifyRequest, story: &Story) -> Result<Option<u64>, Failure> {
-    if !request.with_key_table && !request.ledger.join(KEY_TABLE_FILE).exists() {
+    if !request.with_key_table && request.ledger.read(KEY_TABLE_FILE, KEY_TABLE_BYTES_MAX)?.is_none() {
         return Ok(None);
     }
     let table = KeyTable::load(&request.ledger)?;

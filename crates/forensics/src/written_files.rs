@@ -15,7 +15,7 @@ use crate::trace::Selection;
 pub(crate) fn own_keys(project: &Site) -> Result<Arc<FileKeys>, Failure> {
     let store = KeyStore::open(project)?;
     let keyring =
-        Keyring::open(project.name.clone(), store, &project.ledger.at, Arc::new(SystemRandom), Timestamp::now())?;
+        Keyring::open(project.name.clone(), store, project.ledger_place()?, Arc::new(SystemRandom), Timestamp::now())?;
     Ok(Arc::new(keyring.file_keys()?.into_iter().collect()))
 }
 

@@ -109,23 +109,30 @@ impl SharedLease {
             renewed: now(),
             checkpoint,
         };
-        let began = Instant::now();
-        let (record, taken) = match read(store).await? {
-            None => (ours(0, None), store.replace(LOCK_OBJECT, encoded(&ours(0, None))?, None).await?),
-            Some((found, revision)) => {
-                if let Some(holder) = &found.holder {
-                    free_of(store, &found, &revision, holder, times.watched).await?;
+        for _ in 0..ATTEMPTS {
+            let began = Instant::now();
+            let (record, present) = match read(store).await? {
+                None => (ours(0, None), None),
+                Some((found, revision)) => {
+                    if let Some(holder) = &found.holder {
+                        free_of(store, &found, &revision, holder, times.watched).await?;
+                    }
+                    (ours(found.turn + 1, found.checkpoint), Some(revision))
                 }
-                let record = ours(found.turn + 1, found.checkpoint);
-                let taken = store.replace(LOCK_OBJECT, encoded(&record)?, Some(&revision)).await?;
-                (record, taken)
+            };
+            // Another one may have been faster; then it is the holder that is met the next time.
+            if let Some(revision) = store.replace(LOCK_OBJECT, encoded(&record)?, present.as_ref()).await? {
+                return Ok(Self::taken(store, times, State { record, revision, renewed: began, overtaken_by: None }));
             }
-        };
-        let revision = taken.ok_or_else(|| LedgerError::Held("it was faster by a moment".into()))?;
-        let state = State { record, revision, renewed: began, overtaken_by: None };
+        }
+        Err(LedgerError::Held("many others want it at the same time".into()))
+    }
+
+    /// Renewed from now on, until it is dropped.
+    fn taken(store: &LedgerStore, times: Times, state: State) -> Self {
         let inner = Arc::new(Inner { store: store.clone(), times, state: Mutex::new(state) });
         tokio::spawn(renew(Arc::downgrade(&inner), times.renewed_every));
-        Ok(Self(inner))
+        Self(inner)
     }
 
     /// The last checkpoint that was committed.

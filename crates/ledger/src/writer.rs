@@ -56,7 +56,7 @@ impl LedgerWriter {
     /// not what the checkpoint says.
     pub async fn open(store: LedgerStore, lease: Lease, origin: &str, key: VerifyingKey) -> Result<Self, LedgerError> {
         let seat = take_place(&store, &lease)?;
-        settle(&store, &lease, &VerifierKey::new(origin, key.clone())).await?;
+        settle(&store, &lease, &VerifierKey::new(origin, key)).await?;
         Self::opened(store, lease, seat, origin, key).await
     }
 

@@ -43,8 +43,8 @@ pub use load::{CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_F
 pub use params::{PARAM_VALUE_BYTES_MAX, bind_params};
 pub use project::{
     At, Bind, COLUMNS_PER_DATASET_MAX, Column, CsvDialect, Dataset, DatasetFormat, KeyServices, KeySettings,
-    LedgerConfig, Output, PATH_BYTES_MAX, Param, ParamType, ParquetOptions, PathTemplate, Pipeline, Project,
-    ProtectRule, RuleMatch, SecretRef, Store, StoreLocation, WriteMode,
+    LedgerConfig, LedgerLocation, Output, PATH_BYTES_MAX, Param, ParamType, ParquetOptions, PathTemplate, Pipeline,
+    Project, ProtectRule, RuleMatch, SecretRef, Store, StoreLocation, WriteMode,
 };
 pub use render::{Colour, render};
 pub use sarif::to_sarif;

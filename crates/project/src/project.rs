@@ -3,6 +3,7 @@
 //! What can be referred to later carries its span, so that the compiler and the runner point into the same files.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use lockgate_model::{
@@ -142,8 +143,8 @@ pub enum SecretRef {
     },
 }
 
-impl std::fmt::Display for SecretRef {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
@@ -157,10 +158,28 @@ impl std::fmt::Display for SecretRef {
 /// Where the ledger lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerConfig {
-    /// A folder, joined to the project's.
-    pub at: PathBuf,
+    /// Its folder or its bucket.
+    pub at: LedgerLocation,
     /// Where `at` stands.
     pub span: Span,
+}
+
+/// Where a ledger is, and with it the key table and quarantines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerLocation {
+    /// A folder, joined to the project's.
+    Folder(PathBuf),
+    /// A prefix of a bucket, which several machines may share.
+    Bucket(S3Location),
+}
+
+impl fmt::Display for LedgerLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            Self::Bucket(place) => write!(f, "{place}"),
+        }
+    }
 }
 
 /// One rule of `protect`.
@@ -448,7 +467,7 @@ impl Project {
     pub fn place_of(&self, store: &StoreName) -> String {
         match self.stores.get(store).map(|store| &store.location) {
             Some(StoreLocation::Files(path) | StoreLocation::Sqlite(path)) => path.display().to_string(),
-            Some(StoreLocation::S3(place)) => format!("s3://{}/{}", place.bucket, place.prefix),
+            Some(StoreLocation::S3(place)) => place.to_string(),
             Some(StoreLocation::Postgres(place)) => format!("{}:{}/{}", place.host, place.port, place.database),
             None => "nowhere".to_owned(),
         }

@@ -100,9 +100,16 @@ pub(crate) struct KeyServiceEntry {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LedgerEntry {
-    /// `file://DIR`; a relative path begins at the project's folder.
-    #[schemars(extend("examples" = ["file://./.lockgate/ledger"]))]
+    /// `file://DIR`, where a relative path begins at the project's folder, or `s3://BUCKET/PREFIX` for a ledger that several
+    /// machines share.
+    #[schemars(extend("examples" = ["file://./.lockgate/ledger", "s3://bucket/ledger"]))]
     pub(crate) at: Checked<String>,
+    /// For `s3://`: how objects must be encrypted.
+    pub(crate) sse: Option<Checked<SseEntry>>,
+    /// For `s3://`: another address than AWS's own, `https://HOST:PORT`.
+    pub(crate) endpoint: Option<Checked<String>>,
+    /// For `s3://`: how the connection is secured, where it differs from the project's `tls`.
+    pub(crate) tls: Option<Checked<TlsEntry>>,
 }
 
 /// What a level demands of the places that its data goes through. A level also demands what those below it demand.

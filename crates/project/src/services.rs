@@ -1,5 +1,6 @@
 //! The services that a project uses: where they are and how they are logged into, never with what.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::{SecretRef, Span};
@@ -181,6 +182,12 @@ pub struct S3Location {
     pub kms_key: Option<String>,
     /// How the connection is secured; absent for the project's own way.
     pub tls: Option<TlsSettings>,
+}
+
+impl fmt::Display for S3Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.prefix)
+    }
 }
 
 /// A database on a PostgreSQL server.

@@ -40,21 +40,16 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Whether a project has begun its ledger.
-    pub fn exists(ledger: &Path) -> bool {
-        ledger.join("checkpoint").exists()
-    }
-
     /// Begins the ledger of a project.
     pub(crate) fn create(
         project: &Project,
         keys: &KeyStore,
+        store: LedgerStore,
         lease: Lease,
         runtime: &Handle,
         now: Timestamp,
         principal: Option<PrincipalName>,
     ) -> Result<Self, Failure> {
-        let store = LedgerStore::local(&project.ledger.at)?;
         let origin = Checkpoint::origin_of(&project.name);
         let writer = runtime.block_on(LedgerWriter::create(store, lease, &origin, keys.signing_key()))?;
         Self::opened(writer, project, keys, runtime, now, principal)
@@ -65,12 +60,12 @@ impl Journal {
     pub(crate) fn open(
         project: &Project,
         keys: &KeyStore,
+        store: LedgerStore,
         lease: Lease,
         runtime: &Handle,
         now: Timestamp,
         principal: Option<PrincipalName>,
     ) -> Result<Self, Failure> {
-        let store = LedgerStore::local(&project.ledger.at)?;
         let verifier = verifier_of(project, keys);
         runtime.block_on(compare_seen(&store, &verifier, &keys.folder().join(SEEN_CHECKPOINT_FILE)))?;
         let key = keys.signing_key().verifying_key();
@@ -104,6 +99,12 @@ impl Journal {
             now,
             seen: keys.folder().join(SEEN_CHECKPOINT_FILE),
         })
+    }
+
+    /// Fails if another process may write the ledger by now, which only one that several machines share allows. To be asked
+    /// before anything is done that an entry must cover and that cannot be undone.
+    pub(crate) fn ensure_held(&self) -> Result<(), Failure> {
+        Ok(self.runtime.block_on(self.writer.ensure_held())?)
     }
 
     /// Appends events with their attachments, all or none; durable when it returns.
@@ -182,6 +183,12 @@ impl Journal {
 
     fn verifier(&self) -> VerifierKey {
         VerifierKey::new(&self.checkpoint.origin, self.signing.verifying_key())
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.runtime.block_on(self.writer.release());
     }
 }
 

@@ -99,7 +99,9 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
         Take::New => select_new(list_inputs(project, plan, &params, &keys)?, &past, mode, sha256(&plan_bytes)),
         Take::Requarantined { run, mended } => {
             let past = &past;
-            requarantine::Request { project, plan, mode, past, run, mended: *mended }.inputs(&workspace.keyring)?
+            let ledger = &workspace.ledger;
+            requarantine::Request { project, plan, mode, past, ledger, run, mended: *mended }
+                .inputs(&workspace.keyring)?
         }
     };
     let mut attempt = Attempt {
@@ -352,6 +354,7 @@ impl Attempt<'_> {
             // Before anybody can read what was sealed with them.
             salts.lock().unwrap_or_else(PoisonError::into_inner).commit()?;
         }
+        self.workspace.journal.ensure_held()?;
         transaction.commit(store.as_str(), &record_text(&record)?)?;
         Ok((record, manifest))
     }
@@ -382,7 +385,7 @@ impl Attempt<'_> {
         let (sealer, _) = self.workspace.keyring.sealer(dataset, &column, &self.run, None)?;
         // The key must be in the table, durably, before anything is sealed with it.
         self.workspace.settle_keys()?;
-        quarantine::write(&self.request.project.ledger.at, &self.run, headers, records, sealer).map(Some)
+        quarantine::write(&self.workspace.ledger, &self.run, headers, records, sealer).map(Some)
     }
 
     fn outcome(

@@ -1,15 +1,14 @@
 //! Records that were set aside are sealed and kept; a later run takes them once they are mended.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use lockgate_crypto::{SealError, SealedValue, Sealer, Secret, sha256};
 use lockgate_evidence::{
-    QUARANTINE_COLUMN, QuarantineLine, QuarantinedHeader, QuarantinedRecord, quarantine_from_bytes, quarantine_path,
-    quarantine_to_bytes,
+    QUARANTINE_BYTES_MAX, QUARANTINE_COLUMN, QuarantineLine, QuarantinedHeader, QuarantinedRecord,
+    quarantine_from_bytes, quarantine_name, quarantine_to_bytes,
 };
 use lockgate_model::{ColumnName, Failure, FailureKind, RunId, Sha256Digest};
-use lockgate_trust::Keyring;
+use lockgate_trust::{Keyring, LedgerPlace};
 
 use crate::failures;
 
@@ -29,7 +28,7 @@ pub(crate) fn column() -> Result<ColumnName, Failure> {
 
 /// Seals and writes the records with the headers of their inputs, durably. Gives the file's digest.
 pub(crate) fn write(
-    ledger: &Path,
+    ledger: &LedgerPlace,
     run: &RunId,
     headers: &BTreeMap<u32, Vec<u8>>,
     records: &[SetAside],
@@ -52,25 +51,30 @@ pub(crate) fn write(
         lines.push(QuarantineLine::Record(record));
     }
     let content = quarantine_to_bytes(&lines).map_err(failures::bug)?;
-    let path = quarantine_path(ledger, run);
-    let folder = path.parent().unwrap_or(ledger);
-    std::fs::create_dir_all(folder).map_err(|error| {
-        Failure::new(FailureKind::Unreachable, format!("{} cannot be made: {error}", folder.display()))
-    })?;
-    lockgate_trust::write_durably(&path, &content, 0o600)?;
-    Ok(sha256(&content))
+    check_length(content.len() as u64)?;
+    let digest = sha256(&content);
+    ledger.write(&quarantine_name(run), content, None)?;
+    Ok(digest)
+}
+
+fn check_length(bytes: u64) -> Result<(), Failure> {
+    if bytes <= QUARANTINE_BYTES_MAX {
+        return Ok(());
+    }
+    let message =
+        format!("the records to be set aside take {bytes} bytes, sealed; at most {QUARANTINE_BYTES_MAX} are kept");
+    Err(Failure::new(FailureKind::Failed, message)
+        .with_help("nothing was written; mend the files, or load fewer at once"))
 }
 
 /// Reads what a run set aside; it must be what the run's entry names.
-pub(crate) fn read(ledger: &Path, run: &RunId, expected: Sha256Digest) -> Result<Vec<QuarantineLine>, Failure> {
-    let path = quarantine_path(ledger, run);
-    let content = std::fs::read(&path).map_err(|error| {
-        Failure::new(FailureKind::Unreachable, format!("the quarantine {} cannot be read: {error}", path.display()))
-    })?;
-    let tampered = || {
-        Failure::new(FailureKind::Tampered, format!("{} is not the file that run {run} wrote", path.display()))
-            .with_help("restore it from a copy; `lockgate verify` checks it")
-    };
+pub(crate) fn read(ledger: &LedgerPlace, run: &RunId, expected: Sha256Digest) -> Result<Vec<QuarantineLine>, Failure> {
+    let (name, help) = (quarantine_name(run), "restore it from a copy; `lockgate verify` checks it");
+    let shown = ledger.shown(&name);
+    let gone = || Failure::new(FailureKind::Unreachable, format!("the quarantine {shown} is gone")).with_help(help);
+    let content = ledger.read(&name, QUARANTINE_BYTES_MAX)?.ok_or_else(gone)?.content;
+    let tampered =
+        || Failure::new(FailureKind::Tampered, format!("{shown} is not the file that run {run} wrote")).with_help(help);
     if sha256(&content) != expected {
         return Err(tampered());
     }
@@ -86,4 +90,15 @@ pub(crate) fn open(keyring: &Keyring, raw: &str) -> Result<Secret<Vec<u8>>, Fail
     opener.open(&sealed, None).map_err(|error| {
         Failure::new(FailureKind::Tampered, format!("a record of the quarantine does not open: {error}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarantine_is_refused_from_its_first_byte_too_many() {
+        check_length(QUARANTINE_BYTES_MAX).unwrap();
+        assert_eq!(check_length(QUARANTINE_BYTES_MAX + 1).unwrap_err().kind, FailureKind::Failed);
+    }
 }

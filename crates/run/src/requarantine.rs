@@ -18,7 +18,7 @@ use lockgate_evidence::{Input, QuarantineLine, QuarantinedRecord};
 use lockgate_model::{Failure, FailureKind, RunId};
 use lockgate_plan::{Governed, Plan};
 use lockgate_project::WriteMode;
-use lockgate_trust::{Keyring, Site};
+use lockgate_trust::{Keyring, LedgerPlace, Site};
 
 use crate::inputs::{FileFormat, Kept, PastCommit, RunInput, Source, Taken, file_format, find_file, partitions_of};
 use crate::{failures, quarantine};
@@ -29,6 +29,7 @@ pub(crate) struct Request<'a> {
     pub(crate) plan: &'a Governed<Plan>,
     pub(crate) mode: &'a WriteMode,
     pub(crate) past: &'a [PastCommit],
+    pub(crate) ledger: &'a LedgerPlace,
     pub(crate) run: &'a RunId,
     pub(crate) mended: bool,
 }
@@ -53,7 +54,7 @@ impl Request<'_> {
         if self.past.iter().any(taken) {
             return Ok(Vec::new());
         }
-        let lines = quarantine::read(&self.project.ledger.at, run, digest)?;
+        let lines = quarantine::read(self.ledger, run, digest)?;
         let mut of_input: BTreeMap<u32, SetAsideOfInput> = BTreeMap::new();
         for line in lines {
             match line {

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lockgate_crypto::Random;
 use lockgate_evidence::{Event, ProjectCreate};
-use lockgate_ledger::Lease;
 use lockgate_model::{Failure, PrincipalName};
-use lockgate_trust::{KeyStore, Keyring, Site, TrustError};
+use lockgate_trust::{KeyStore, Keyring, LedgerPlace, Site, TrustError};
 use tokio::runtime::Handle;
 
 use crate::journal::Journal;
@@ -19,6 +18,8 @@ pub struct Workspace {
     pub keyring: Keyring,
     /// The ledger.
     pub journal: Journal,
+    /// Where it lies.
+    pub ledger: LedgerPlace,
 }
 
 impl Workspace {
@@ -34,21 +35,22 @@ impl Workspace {
         principal: Option<PrincipalName>,
     ) -> Result<Self, Failure> {
         let keys = &project.keys.default;
-        let ledger = project.ledger.at.as_path();
+        let ledger = project.ledger_place()?;
         // Nothing is looked at, and above all nothing is made, before others are kept out.
-        let lease = Lease::local(ledger, doing)?;
-        let begun = Journal::exists(ledger);
+        let lease = ledger.lease(doing, random.as_ref())?;
+        let begun = ledger.is_begun()?;
         let store = match (KeyStore::exists(keys), begun) {
             (true, _) => KeyStore::open(project)?,
             (false, true) => return Err(TrustError::Gone(keys.path.clone()).into()),
             (false, false) => KeyStore::create(project, random.as_ref(), now)?,
         };
+        let objects = ledger.store()?;
         let journal = match begun {
-            true => Journal::open(project, &store, lease, runtime, now, principal)?,
-            false => Journal::create(project, &store, lease, runtime, now, principal)?,
+            true => Journal::open(project, &store, objects, lease, runtime, now, principal)?,
+            false => Journal::create(project, &store, objects, lease, runtime, now, principal)?,
         };
-        let keyring = Keyring::open(project.name.clone(), store, ledger, random, now)?;
-        let mut workspace = Self { keyring, journal };
+        let keyring = Keyring::open(project.name.clone(), store, ledger.clone(), random, now)?;
+        let mut workspace = Self { keyring, journal, ledger };
         if workspace.journal.position().size == 0 {
             begin(&mut workspace.journal)?;
         }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use lockgate_ledger::LedgerError;
 use lockgate_model::{Failure, FailureKind};
 
 /// Why a key cannot be had or changed.
@@ -31,7 +32,7 @@ pub enum TrustError {
     /// The content is not what the format says.
     #[error("{path} is damaged: {reason}")]
     Damaged {
-        /// The file.
+        /// The file or the object.
         path: PathBuf,
         /// What is wrong, without content.
         reason: String,
@@ -82,6 +83,9 @@ pub enum TrustError {
     /// Certificates or connections cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
+    /// The ledger's place does not do what is asked of it.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// A service did not do what was asked.
     #[error("{service}: {problem}")]
     Service {
@@ -177,7 +181,12 @@ impl Problem {
 
 impl From<TrustError> for Failure {
     fn from(error: TrustError) -> Self {
+        if let TrustError::Ledger(error) = error {
+            return error.into();
+        }
         let (kind, help) = match &error {
+            // Handed on above.
+            TrustError::Ledger(_) => (FailureKind::Bug, "please report it".into()),
             TrustError::Gone(_) => (
                 FailureKind::Unreachable,
                 "restore it from a backup: without it nothing that was sealed can be opened, and nothing is sealed with \

@@ -1,20 +1,18 @@
 //! Which keys there are, what each is for, and which data key was derived from which: ids and wrapped keys, nothing that
 //! opens anything by itself.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 use jiff::Timestamp;
 use lockgate_crypto::{DekId, KeyContext, KeyId, WrappedKey, WriterId, sha256};
 use lockgate_evidence::{Event, KeyReference, KeyScope};
+use lockgate_ledger::Revision;
 use lockgate_model::ProjectName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::durable_file::write_durably;
 use crate::error::TrustError;
+use crate::ledger_place::LedgerPlace;
 
-/// The table's file within the ledger's folder.
+/// The table's name beside the log.
 pub const KEY_TABLE_FILE: &str = "key-table.json";
 /// The largest key table, in bytes.
 pub const KEY_TABLE_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -116,43 +114,36 @@ pub struct KeyTable {
 }
 
 impl KeyTable {
-    /// The file of the table of a ledger.
-    pub fn path(ledger: &Path) -> PathBuf {
-        ledger.join(KEY_TABLE_FILE)
+    /// Reads the table of a ledger; one without a table has an empty one.
+    pub fn load(ledger: &LedgerPlace) -> Result<Self, TrustError> {
+        Ok(Self::load_revision(ledger)?.0)
     }
 
-    /// Reads the table of a ledger; one without a table has an empty one.
-    pub fn load(ledger: &Path) -> Result<Self, TrustError> {
-        let path = Self::path(ledger);
-        let bytes = match fs::metadata(&path).map(|metadata| metadata.len()) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self { v: 1, keys: Vec::new(), deks: Vec::new(), keks: Vec::new(), outbox: Vec::new() });
-            }
-            Ok(size) if size > KEY_TABLE_BYTES_MAX => {
-                let reason = format!("it is longer than {KEY_TABLE_BYTES_MAX} bytes");
-                return Err(TrustError::Damaged { path, reason });
-            }
-            _ => fs::read(&path).map_err(|source| TrustError::File { path: path.clone(), verb: "read", source })?,
+    /// The same, and which content it is.
+    pub(crate) fn load_revision(ledger: &LedgerPlace) -> Result<(Self, Option<Revision>), TrustError> {
+        let Some(found) = ledger.read(KEY_TABLE_FILE, KEY_TABLE_BYTES_MAX)? else {
+            let empty = Self { v: 1, keys: Vec::new(), deks: Vec::new(), keks: Vec::new(), outbox: Vec::new() };
+            return Ok((empty, None));
         };
-        let damaged = |reason: String| TrustError::Damaged { path: path.clone(), reason };
-        let table: Self = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let damaged = |reason: String| TrustError::Damaged { path: ledger.shown(KEY_TABLE_FILE).into(), reason };
+        let table: Self = serde_json::from_slice(&found.content).map_err(|error| damaged(error.to_string()))?;
         if table.v != 1 {
             return Err(damaged("it has another format version".into()));
         }
-        Ok(table)
+        Ok((table, found.revision))
     }
 
-    /// Replaces the table of a ledger, durably.
-    pub(crate) fn save(&self, ledger: &Path) -> Result<(), TrustError> {
-        let path = Self::path(ledger);
-        fs::create_dir_all(ledger).map_err(|source| TrustError::File {
-            path: path.clone(),
-            verb: "written",
-            source,
+    /// Replaces the table of a ledger, durably, if it is still of that revision; gives the new one.
+    pub(crate) fn save(
+        &self,
+        ledger: &LedgerPlace,
+        present: Option<&Revision>,
+    ) -> Result<Option<Revision>, TrustError> {
+        let bytes = serde_json::to_vec(self).map_err(|error| TrustError::Damaged {
+            path: ledger.shown(KEY_TABLE_FILE).into(),
+            reason: error.to_string(),
         })?;
-        let bytes = serde_json::to_vec(self)
-            .map_err(|error| TrustError::Damaged { path: path.clone(), reason: error.to_string() })?;
-        write_durably(&path, &bytes, 0o600)
+        ledger.write(KEY_TABLE_FILE, bytes, present)
     }
 
     /// Keeps an event until the ledger has it.

@@ -1,6 +1,5 @@
 //! The keys of a project, opened: what a run protects with, and what `lockgate keys` shows and changes.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::{Span, Timestamp, ToSpan};
@@ -11,12 +10,14 @@ use lockgate_crypto::{
 use lockgate_evidence::{
     ColumnProtectionKey, Event, KeyCreate, KeyReference, KeyRewrap, KeyRotate, KeyScope, KeyShred,
 };
+use lockgate_ledger::Revision;
 use lockgate_model::{ColumnName, DatasetName, DomainName, ProjectName, RunId};
 use serde::Serialize;
 
 use crate::error::TrustError;
 use crate::key_store::{KekState, KeyStore};
-use crate::key_table::{DekRecord, KeyRecord, KeyState, KeyTable};
+use crate::key_table::{DekRecord, KEY_TABLE_FILE, KeyRecord, KeyState, KeyTable};
+use crate::ledger_place::LedgerPlace;
 use crate::subject_salts::SubjectSalts;
 
 /// The algorithm of sealed values.
@@ -57,9 +58,11 @@ pub struct KeyStatus {
 /// The opened keys of a project.
 pub struct Keyring {
     project: ProjectName,
-    ledger: PathBuf,
+    ledger: LedgerPlace,
     store: KeyStore,
     table: KeyTable,
+    /// Which content of the table was read or written last.
+    revision: Option<Revision>,
     /// The table as it lies with the ledger, if the ledger has all of its events.
     written: Option<KeyTable>,
     random: Arc<dyn Random>,
@@ -71,13 +74,13 @@ impl Keyring {
     pub fn open(
         project: ProjectName,
         store: KeyStore,
-        ledger: &Path,
+        ledger: LedgerPlace,
         random: Arc<dyn Random>,
         now: Timestamp,
     ) -> Result<Self, TrustError> {
-        let table = KeyTable::load(ledger)?;
+        let (table, revision) = KeyTable::load_revision(&ledger)?;
         let written = table.is_settled().then(|| table.clone());
-        let mut keyring = Self { project, ledger: ledger.to_path_buf(), store, table, written, random, now };
+        let mut keyring = Self { project, ledger, store, table, revision, written, random, now };
         keyring.announce_keks("found in the key store")?;
         Ok(keyring)
     }
@@ -161,7 +164,11 @@ impl Keyring {
         let key = self.active_key(&scope, TOKEN_ALGORITHM, None)?;
         let domain: DomainName = SUBJECTS_DOMAIN.parse().map_err(crypto)?;
         let names = DomainKey::new(self.unwrap(&key)?).tokenizer(&self.project, &domain).map_err(crypto)?;
-        SubjectSalts::open(&self.ledger, dataset.clone(), names, Arc::clone(&self.random))
+        let folder = self.ledger.as_folder().ok_or_else(|| TrustError::Salts {
+            path: self.ledger.to_string().into(),
+            reason: "the ledger lies in a bucket, which holds no file that is changed in place".into(),
+        })?;
+        SubjectSalts::open(folder, dataset.clone(), names, Arc::clone(&self.random))
     }
 
     /// The tokenizer of a domain; makes the domain's key where there is none.
@@ -329,16 +336,16 @@ impl Keyring {
 
     /// Writes the table durably, with the events that the ledger does not have yet, and gives those.
     pub fn save(&mut self) -> Result<Vec<Event>, TrustError> {
-        self.table.save(&self.ledger)?;
+        self.revision = self.table.save(&self.ledger, self.revision.as_ref())?;
         self.written = self.table.is_settled().then(|| self.table.clone());
-        let damaged = |reason| TrustError::Damaged { path: KeyTable::path(&self.ledger), reason };
+        let damaged = |reason| TrustError::Damaged { path: self.ledger.shown(KEY_TABLE_FILE).into(), reason };
         self.table.pending().map_err(damaged)
     }
 
     /// The ledger has the events that [`save`](Self::save) gave.
     pub fn acknowledge(&mut self) -> Result<(), TrustError> {
         self.table.clear_outbox();
-        self.table.save(&self.ledger)?;
+        self.revision = self.table.save(&self.ledger, self.revision.as_ref())?;
         self.written = Some(self.table.clone());
         Ok(())
     }

@@ -17,6 +17,7 @@ mod key_service;
 mod key_store;
 mod key_table;
 mod keyring;
+mod ledger_place;
 mod network;
 mod oauth;
 mod probe;
@@ -33,6 +34,7 @@ pub use key_service::{CACHED_KEY_TTL, CACHED_KEYS_MAX};
 pub use key_store::{KEY_FILE, KEY_FILE_BYTES_MAX, KekState, KeyStore, SEEN_CHECKPOINT_FILE, VERIFIER_KEY_FILE};
 pub use key_table::{DekRecord, KEY_TABLE_BYTES_MAX, KEY_TABLE_FILE, KeyRecord, KeyState, KeyTable};
 pub use keyring::{KeyStatus, Keyring};
+pub use ledger_place::{Beside, LedgerPlace};
 pub use network::Network;
 pub use oauth::{
     BearerToken, Claims, FetchKeys, JWKS_KEYS_MAX, JwtRefusal, JwtValidator, TOKEN_BYTES_MAX, TokenClient,

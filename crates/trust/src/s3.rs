@@ -15,7 +15,8 @@ use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredential};
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
-use object_store::{ClientOptions, CredentialProvider, RetryConfig};
+use object_store::prefix::PrefixStore;
+use object_store::{ClientOptions, CredentialProvider, ObjectStore, RetryConfig};
 
 use crate::error::TrustError;
 use crate::network;
@@ -35,6 +36,15 @@ pub struct Bucket {
 }
 
 impl Bucket {
+    /// The objects below a prefix, under their names without it.
+    pub(crate) fn below(&self, prefix: &str) -> Arc<dyn ObjectStore> {
+        let objects = Arc::clone(&self.objects);
+        match prefix.is_empty() {
+            true => objects,
+            false => Arc::new(PrefixStore::new(objects, prefix)),
+        }
+    }
+
     /// Why the last object was refused, if its encryption was the reason. Telling it once forgets it.
     pub fn refusal(&self) -> impl Fn() -> Option<String> + Send + Sync + 'static {
         let refusal = Arc::clone(&self.refusal);

@@ -50,6 +50,11 @@ impl LedgerStore {
         }
     }
 
+    /// Whether there are tiles, though perhaps no checkpoint over them.
+    pub async fn has_tiles(&self) -> Result<bool, LedgerError> {
+        Ok(!self.list("tile").await?.is_empty())
+    }
+
     /// Removes an object, if it is there.
     pub(crate) async fn remove(&self, object: &str) -> Result<(), LedgerError> {
         match self.objects.delete(&ObjectPath::from(object)).await {

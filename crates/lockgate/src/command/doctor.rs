@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use lockgate_connect::{PathTemplate, open_files, postgres_server};
 use lockgate_model::{Failure, FailureKind};
 use lockgate_project::{KeyService, Store, StoreLocation, TlsSettings};
-use lockgate_run::Journal;
 use lockgate_trust::{CertificateFacts, KeyStore, Opening, Site, TlsFacts};
 use serde::Serialize;
 
@@ -162,7 +161,7 @@ fn keys(site: &Site) -> Result<Said, Failure> {
     }
     let keys = &site.keys.default;
     if !KeyStore::exists(keys) {
-        if Journal::exists(&site.ledger.at) {
+        if site.ledger_place()?.is_begun()? {
             return Err(lockgate_trust::TrustError::Gone(keys.path.clone()).into());
         }
         said.well.push("no key store yet; the first run makes one".into());
@@ -178,8 +177,8 @@ fn keys(site: &Site) -> Result<Said, Failure> {
 }
 
 fn ledger(site: &Site) -> Result<Said, Failure> {
-    let at = site.ledger.at.display();
-    if !Journal::exists(&site.ledger.at) {
+    let at = site.ledger_place()?;
+    if !at.is_begun()? {
         return Ok(Said::well(format!("none at {at} yet; the first run begins it")));
     }
     let runtime = context::runtime()?;

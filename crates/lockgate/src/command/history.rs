@@ -6,7 +6,7 @@ use std::path::Path;
 
 use lockgate_forensics::{RunState, RunSummary};
 use lockgate_model::{Failure, FailureKind};
-use lockgate_project::Project;
+use lockgate_trust::Site;
 
 use crate::cli::{Format, HistoryArgs};
 use crate::output::thousands;
@@ -20,7 +20,7 @@ pub(crate) fn history(dir: Option<&Path>, args: &HistoryArgs) -> Result<u8, Fail
     }
 }
 
-fn all(project: &Project, args: &HistoryArgs) -> Result<u8, Failure> {
+fn all(project: &Site, args: &HistoryArgs) -> Result<u8, Failure> {
     let runtime = context::runtime()?;
     let mut runs = lockgate_forensics::history(project, runtime.handle())?;
     if let Some(pipeline) = &args.pipeline {
@@ -52,7 +52,7 @@ fn row(run: &RunSummary) -> Vec<String> {
     row
 }
 
-fn one(project: &Project, run: &str, args: &HistoryArgs) -> Result<u8, Failure> {
+fn one(project: &Site, run: &str, args: &HistoryArgs) -> Result<u8, Failure> {
     let runtime = context::runtime()?;
     let report = lockgate_forensics::report(project, &context::run_id(run)?, runtime.handle())?;
     match (&args.output, args.format) {

@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind};
-use lockgate_run::{Journal, Workspace};
+use lockgate_run::Workspace;
 use lockgate_trust::{KeyStatus, KeyStore};
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::{context, output};
 
 pub(crate) fn keys(dir: Option<&Path>, command: KeysCommand) -> Result<u8, Failure> {
     let project = context::load(dir)?;
-    if !KeyStore::exists(&project.keys.default) && !Journal::exists(&project.ledger.at) {
+    if !KeyStore::exists(&project.keys.default) && !project.ledger_place()?.is_begun()? {
         return Err(Failure::new(FailureKind::Failed, "the project has no keys yet")
             .with_help("the first run of a pipeline makes them"));
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lockgate_forensics::{Quarantine, QuarantinedPlace, Selection, SourceState, Trace, TracedRow};
 use lockgate_model::{DatasetName, Failure, FailureKind, RowId, RunId};
-use lockgate_project::Project;
+use lockgate_trust::Site;
 
 use crate::cli::{Format, TraceArgs};
 use crate::{context, output};
@@ -47,7 +47,7 @@ pub(crate) fn trace(dir: Option<&Path>, args: &TraceArgs) -> Result<u8, Failure>
     }
 }
 
-fn list_quarantine(project: &Project, run: &RunId, format: Format) -> Result<u8, Failure> {
+fn list_quarantine(project: &Site, run: &RunId, format: Format) -> Result<u8, Failure> {
     let runtime = context::runtime()?;
     let found = lockgate_forensics::quarantine(project, run, runtime.handle())?;
     match format {
@@ -57,7 +57,7 @@ fn list_quarantine(project: &Project, run: &RunId, format: Format) -> Result<u8,
     Ok(0)
 }
 
-fn quarantine_text(project: &Project, found: &Quarantine) -> String {
+fn quarantine_text(project: &Site, found: &Quarantine) -> String {
     let mut text = format!("run {} of {} set {} records aside\n", found.run, found.pipeline, found.records.len());
     let row = |record: &QuarantinedPlace| {
         let line = record.line.map_or_else(|| format!("record {}", record.row), |line| format!("line {line}"));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use lockgate_forensics::{VerifyOutcome, VerifyRequest};
 use lockgate_ledger::VerifierKey;
 use lockgate_model::{Failure, FailureKind};
-use lockgate_trust::{SEEN_CHECKPOINT_FILE, VERIFIER_KEY_FILE};
+use lockgate_trust::{LedgerPlace, SEEN_CHECKPOINT_FILE, VERIFIER_KEY_FILE};
 
 use crate::cli::{Format, VerifyArgs};
 use crate::output::thousands;
@@ -30,7 +30,8 @@ fn request(dir: Option<&Path>, args: &VerifyArgs) -> Result<VerifyRequest, Failu
         .collect::<Result<Vec<_>, Failure>>()?;
     let given = args.public_key.as_deref().map(public_key).transpose()?;
     if let (Some(ledger), Some(key)) = (&args.ledger, &given) {
-        return Ok(VerifyRequest { ledger: ledger.clone(), key: key.clone(), seen, with_key_table: false });
+        let ledger = LedgerPlace::folder(ledger);
+        return Ok(VerifyRequest { ledger, key: key.clone(), seen, with_key_table: false });
     }
     // The project is needed only for what was not said.
     let project = context::load(dir).map_err(|failure| {
@@ -46,12 +47,11 @@ fn request(dir: Option<&Path>, args: &VerifyArgs) -> Result<VerifyRequest, Failu
         seen.push((kept.display().to_string(), read(&kept)?));
     }
     let with_key_table = args.ledger.is_none();
-    Ok(VerifyRequest {
-        ledger: args.ledger.clone().unwrap_or_else(|| project.ledger.at.clone()),
-        key,
-        seen,
-        with_key_table,
-    })
+    let ledger = match &args.ledger {
+        Some(folder) => LedgerPlace::folder(folder),
+        None => project.ledger_place()?,
+    };
+    Ok(VerifyRequest { ledger, key, seen, with_key_table })
 }
 
 /// A key as it is written, or the file that holds it.

@@ -1,6 +1,7 @@
 //! The daily job on real services: a bucket under a customer-managed key, Vault, KMS, OAuth, PostgreSQL over mutual TLS.
 
 use std::fs;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use lockgate_test_services::{Services, services};
@@ -17,7 +18,7 @@ pub(crate) struct Cloud {
     pub(crate) schema: String,
 }
 
-const CSV: &str = "\
+pub(crate) const CSV: &str = "\
 id,name,email,card,born,city
 1,Ada Lovelace,Ada@Example.com,4111-1111-1111-1111,1815-12-10,London
 2,\"Hopper, Grace\",grace@example.org,5500 0000 0000 0004,1906-12-09,\"New
@@ -114,10 +115,23 @@ params:
         self.services.put(&key, content, &self.services.text("/s3/kms_key"));
     }
 
+    fn credentials(&self) -> [(&'static str, String); 2] {
+        [
+            ("AWS_ACCESS_KEY_ID", self.services.text("/s3/access_key_id")),
+            ("AWS_SECRET_ACCESS_KEY", self.services.text("/s3/secret_access_key")),
+        ]
+    }
+
     pub(crate) fn lockgate(&self, args: &[&str]) -> Said {
-        let secret = self.services.text("/s3/secret_access_key");
-        let id = self.services.text("/s3/access_key_id");
-        self.site.lockgate_with(args, &[("AWS_ACCESS_KEY_ID", &id), ("AWS_SECRET_ACCESS_KEY", &secret)])
+        let [(id_name, id), (secret_name, secret)] = self.credentials();
+        self.site.lockgate_with(args, &[(id_name, &id), (secret_name, &secret)])
+    }
+
+    /// The program with these arguments, to be started.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.site.command(args);
+        command.envs(self.credentials());
+        command
     }
 
     pub(crate) fn run(&self) -> Value {

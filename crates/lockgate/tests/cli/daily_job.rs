@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lockgate_crypto::{SealedValue, SystemRandom};
 use lockgate_project::Project;
-use lockgate_trust::{KeyStore, Keyring};
+use lockgate_trust::{KeyStore, Keyring, LedgerPlace};
 
 use crate::support::{CSV, Site};
 
@@ -46,7 +46,14 @@ fn sealed_values_open_with_the_project_s_keys_in_their_own_row_only() {
     let (project, _) = Project::load(&site.path("."), &|_| None).unwrap();
     let store = KeyStore::open(&lockgate_trust::Site::new(project.clone())).unwrap();
     let now = jiff::Timestamp::now();
-    let keyring = Keyring::open(project.name.clone(), store, &project.ledger.at, Arc::new(SystemRandom), now).unwrap();
+    let keyring = Keyring::open(
+        project.name.clone(),
+        store,
+        LedgerPlace::folder(&site.path(".lockgate/ledger")),
+        Arc::new(SystemRandom),
+        now,
+    )
+    .unwrap();
     let rows = site.rows();
     let sealed: SealedValue = rows[&2][0].as_ref().unwrap().parse().unwrap();
     let opener = keyring.opener(sealed.dek_id()).unwrap();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lockgate_crypto::{SealedValue, SystemRandom};
 use lockgate_project::Project;
-use lockgate_trust::{KeyStore, Keyring, SubjectState};
+use lockgate_trust::{KeyStore, Keyring, LedgerPlace, SubjectState};
 use rusqlite::Connection;
 
 use crate::support::Site;
@@ -41,9 +41,14 @@ fn sealed(database: &Path, table: &str) -> BTreeMap<i64, Option<String>> {
 fn open(site: &Site, id: i64, sealed: &str) -> Option<String> {
     let (project, _) = Project::load(&site.path(""), &|_| None).unwrap();
     let store = KeyStore::open(&lockgate_trust::Site::new(project.clone())).unwrap();
-    let mut keyring =
-        Keyring::open(project.name.clone(), store, &project.ledger.at, Arc::new(SystemRandom), Timestamp::now())
-            .unwrap();
+    let mut keyring = Keyring::open(
+        project.name.clone(),
+        store,
+        LedgerPlace::folder(&site.path(".lockgate/ledger")),
+        Arc::new(SystemRandom),
+        Timestamp::now(),
+    )
+    .unwrap();
     let sealed: SealedValue = sealed.parse().unwrap();
     let subject = id.to_string();
     let salts = keyring.subject_salts(&"customers".parse().unwrap()).unwrap();

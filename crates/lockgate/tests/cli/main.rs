@@ -3,6 +3,7 @@
 mod bad_input;
 mod cloud;
 mod cloud_faults;
+mod cloud_ledger;
 mod commands;
 mod daily_job;
 mod doctor;

@@ -33,7 +33,7 @@ pub(super) fn check(raw: DatasetFile, settings: &Settings, checker: &mut Checker
     let columns = check_columns(&raw.columns, base.as_ref(), lacks_base, settings, checker);
     let subject = raw.subject.as_ref().map(|subject| check_subject(subject, &raw.columns, checker));
     let bind = check_bind(raw.bind.as_ref(), raw.subject.is_some(), checker);
-    let erase_by_subject = check_erase_by(raw.erase_by.as_ref(), bind, checker);
+    let erase_by_subject = check_erase_by(raw.erase_by.as_ref(), bind, settings, checker);
     let (store, path, format) = place?;
     let subject = match subject {
         None => None,
@@ -331,10 +331,18 @@ fn check_subject(
 fn check_erase_by(
     erase_by: Option<&Checked<EraseChoice>>,
     bind: Option<Bind>,
+    settings: &Settings,
     checker: &mut Checker<'_>,
 ) -> Option<bool> {
     let Some(erase_by) = erase_by else { return Some(false) };
     let EraseChoice::Subject = erase_by.value?;
+    if settings.ledger_is_in_a_bucket() {
+        let message = "the salts of `erase_by: subject` lie in a file beside the ledger, which a bucket cannot hold";
+        let help =
+            "remove it, or keep the ledger in a folder: `ledger: { at: \"file://./.lockgate/ledger\" }`".to_owned();
+        checker.report(Code::UnsupportedStore, &erase_by.range, message, Some(help));
+        return None;
+    }
     match bind? {
         Bind::Subject => Some(true),
         Bind::Column => {

@@ -20,8 +20,8 @@ use super::{Checker, is_word};
 use crate::raw::{LevelEntry, ProjectFile, ProtectEntry};
 use crate::yaml::{Checked, Entries};
 use crate::{
-    AwsSettings, Code, Dataset, KeyServices, LedgerConfig, OAuthClient, Pipeline, Project, ProtectRule, RuleMatch,
-    SourceFiles, Store, TlsSettings, VaultSettings, suggest,
+    AwsSettings, Code, Dataset, KeyServices, LedgerConfig, LedgerLocation, OAuthClient, Pipeline, Project, ProtectRule,
+    RuleMatch, SourceFiles, Store, TlsSettings, VaultSettings, suggest,
 };
 
 /// The level of a column that nothing gives one, where the project has it.
@@ -104,6 +104,11 @@ impl Settings {
             settings.check_rule(index, rule, checker);
         }
         settings
+    }
+
+    /// Whether the ledger lies where there are no files to be changed in place.
+    pub(super) fn ledger_is_in_a_bucket(&self) -> bool {
+        self.ledger.as_ref().is_some_and(|ledger| matches!(ledger.at, LedgerLocation::Bucket(_)))
     }
 
     /// The level of that name; an unknown one is reported.

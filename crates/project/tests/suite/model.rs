@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use lockgate_project::{Bind, Colour, Project, SecretRef, StoreLocation, WriteMode, bind_params, find_root, render};
+use lockgate_project::{
+    Bind, Colour, LedgerLocation, Project, SecretRef, StoreLocation, WriteMode, bind_params, find_root, render,
+};
 
 use crate::base::{CUSTOMERS, DAILY, LOCKGATE, env, lines, load, project, said};
 
@@ -18,7 +20,7 @@ fn the_example_of_the_design_loads_without_a_word() {
     assert_eq!(landing.clearance, project.lattice.lowest(), "a store without a clearance has the lowest");
     assert_eq!(project.lattice.name(project.stores["warehouse"].clearance), "internal");
     assert_eq!(project.keys.default.path, Path::new("/project/.lockgate/keys"));
-    assert_eq!(project.ledger.at, Path::new("/project/.lockgate/ledger"));
+    assert_eq!(project.ledger.at, LedgerLocation::Folder("/project/.lockgate/ledger".into()));
     let rules: Vec<&str> = project.protect.iter().map(|rule| rule.text.as_str()).collect();
     assert_eq!(rules, ["protect[0]: tag pii.email", "protect[1]: tag pii.name", "protect[2]: level restricted"]);
     let pipeline = &project.pipelines["daily_customers"];

@@ -294,6 +294,47 @@ fn names_across_files() {
 }
 
 #[test]
+fn places_of_the_ledger() {
+    const FOLDER: &str = "\"file://./.lockgate/ledger\" }";
+    insta::assert_snapshot!(lockgate(FOLDER, "\"https://example.org/ledger\" }"), @r#"
+    error[LG018]: the ledger cannot lie at `https://example.org/ledger`
+     --> lockgate.yaml:8:20
+      |
+    8 | ledger:      { at: "https://example.org/ledger" }
+      |                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: it takes `file://DIR`, such as `file://./.lockgate/ledger`, or `s3://BUCKET/PREFIX`
+
+    1 error
+    "#);
+    insta::assert_snapshot!(lockgate(FOLDER, "\"file://./ledger\", endpoint: \"https://localhost\" }"), @r#"
+    error[LG010]: this means nothing to a ledger in a folder
+     --> lockgate.yaml:8:49
+      |
+    8 | ledger:      { at: "file://./ledger", endpoint: "https://localhost" }
+      |                                                 ^^^^^^^^^^^^^^^^^^^
+      |
+      = help: remove it
+
+    1 error
+    "#);
+    insta::assert_snapshot!(said(&[
+        ("lockgate.yaml", &LOCKGATE.replace(FOLDER, "\"s3://bucket/ledger\", sse: { kms_key: k } }")),
+        ("catalog/customers.yaml", &CUSTOMERS.replace("subject: id", "subject: id\nerase_by: subject")),
+    ]), @r#"
+    error[LG018]: the salts of `erase_by: subject` lie in a file beside the ledger, which a bucket cannot hold
+     --> catalog/customers.yaml:4:11
+      |
+    4 | erase_by: subject
+      |           ^^^^^^^
+      |
+      = help: remove it, or keep the ledger in a folder: `ledger: { at: "file://./.lockgate/ledger" }`
+
+    1 error
+    "#);
+}
+
+#[test]
 fn places() {
     insta::assert_snapshot!(lockgate("file://./data/landing", "gs://bucket/prefix"), @r#"
     error[LG018]: stores at `gs://` are not in this version

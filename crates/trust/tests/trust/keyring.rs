@@ -9,7 +9,7 @@ use lockgate_crypto::{SealedValue, SystemRandom};
 use lockgate_evidence::Event;
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, RunId};
 use lockgate_project::Project;
-use lockgate_trust::{KEY_FILE, KeyStore, KeyTable, Keyring, Site, TrustError};
+use lockgate_trust::{KEY_FILE, KEY_TABLE_FILE, KeyStore, Keyring, LedgerPlace, Site, TrustError};
 use tempfile::TempDir;
 
 const PROJECT: &str = "version: 1\nproject: retail\nstores: {}\nkeys: { default: { local: ./keys } }\nledger: { at: 'file://./ledger' }\n";
@@ -47,7 +47,8 @@ impl Place {
 
     fn open_as(&self, project: &str, now: Timestamp) -> Keyring {
         let store = KeyStore::open(&self.site).unwrap();
-        Keyring::open(project.parse().unwrap(), store, &self.ledger(), Arc::new(SystemRandom), now).unwrap()
+        Keyring::open(project.parse().unwrap(), store, LedgerPlace::folder(&self.ledger()), Arc::new(SystemRandom), now)
+            .unwrap()
     }
 
     fn open(&self, now: Timestamp) -> Keyring {
@@ -112,7 +113,7 @@ fn values_open_after_every_rotation_and_not_after_shredding() {
     keyring.shred(&key.key, "test").unwrap();
     assert_eq!(kinds(&settle(&mut keyring)), ["key.shred"]);
     assert!(matches!(site.open(start()).opener(sealed.dek_id()), Err(TrustError::NotUsable { .. })));
-    let table = fs::read_to_string(KeyTable::path(&site.ledger())).unwrap();
+    let table = fs::read_to_string(site.ledger().join(KEY_TABLE_FILE)).unwrap();
     assert!(table.contains("\"shredded\"") && table.contains("\"wrapped\":null"), "{table}");
 }
 
@@ -164,7 +165,7 @@ fn a_key_that_was_altered_or_exchanged_does_not_unwrap() {
     keyring.sealer(&dataset, &column, &run(1), None).unwrap();
     keyring.sealer(&dataset, &"email".parse().unwrap(), &run(1), None).unwrap();
     settle(&mut keyring);
-    let path = KeyTable::path(&site.ledger());
+    let path = site.ledger().join(KEY_TABLE_FILE);
     let text = fs::read_to_string(&path).unwrap();
     // The two columns' keys exchanged: each is wrapped for its own place.
     let exchanged = text.replacen("\"column\":\"name\"", "\"column\":\"x\"", 1);

@@ -9,7 +9,7 @@ use lockgate_crypto::SystemRandom;
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, RunId};
 use lockgate_project::{Project, VaultDatabaseRole};
 use lockgate_test_services::{Services, services};
-use lockgate_trust::{KeyStore, Keyring, Site};
+use lockgate_trust::{KeyStore, Keyring, LedgerPlace, Site};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -56,8 +56,14 @@ impl Place {
 
     fn keyring(&self, project: &str) -> Keyring {
         let store = KeyStore::open(&self.site).unwrap();
-        Keyring::open(project.parse().unwrap(), store, &self.ledger(), Arc::new(SystemRandom), Timestamp::now())
-            .unwrap()
+        Keyring::open(
+            project.parse().unwrap(),
+            store,
+            LedgerPlace::folder(&self.ledger()),
+            Arc::new(SystemRandom),
+            Timestamp::now(),
+        )
+        .unwrap()
     }
 }
 

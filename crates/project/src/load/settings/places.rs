@@ -9,11 +9,11 @@ use lockgate_model::{Protection, StoreName};
 use super::{Settings, services};
 use crate::load::Checker;
 use crate::project::resolve;
-use crate::raw::{KeyServiceEntry, LedgerEntry, StoreEntry, TlsEntry};
+use crate::raw::{KeyServiceEntry, LedgerEntry, SseEntry, StoreEntry, TlsEntry};
 use crate::yaml::{Checked, Entries};
 use crate::{
-    Code, DatabaseLogin, KeyService, KeyServices, KeySettings, LedgerConfig, PATH_BYTES_MAX, PostgresLocation,
-    S3Location, SecretRef, Store, StoreLocation, TlsSettings, VaultDatabaseRole, suggest,
+    Code, DatabaseLogin, KeyService, KeyServices, KeySettings, LedgerConfig, LedgerLocation, PATH_BYTES_MAX,
+    PostgresLocation, S3Location, SecretRef, Store, StoreLocation, TlsSettings, VaultDatabaseRole, suggest,
 };
 
 /// The key service that must be there.
@@ -63,7 +63,7 @@ fn check_location(
     let location = match text.split_once("://") {
         Some(("file", path)) => check_path(path, &at.range, root, checker).map(StoreLocation::Files),
         Some(("sqlite", path)) => check_path(path, &at.range, root, checker).map(StoreLocation::Sqlite),
-        Some(("s3", place)) => check_bucket(place, entry, root, checker).map(StoreLocation::S3),
+        Some(("s3", place)) => BucketEntry::of_store(entry).check(place, root, checker).map(StoreLocation::S3),
         Some(("postgresql" | "postgres", place)) => {
             check_database(place, entry, root, has_vault, checker).map(StoreLocation::Postgres)
         }
@@ -103,24 +103,43 @@ fn check_tls(entry: &Option<Checked<TlsEntry>>, root: &Path, checker: &mut Check
     }
 }
 
-/// `BUCKET/PREFIX`.
-fn check_bucket(place: &str, entry: &StoreEntry, root: &Path, checker: &mut Checker<'_>) -> Option<S3Location> {
-    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-    if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(fits) {
-        let message = format!("`{bucket}` is no name of a bucket");
-        let help = "a bucket has 3 to 63 lower-case letters, digits, hyphens and dots: `s3://landing-bucket/customers`";
-        checker.report(Code::UnsupportedStore, &entry.at.range, message, Some(help.to_owned()));
-        return None;
+/// What is said of a bucket, wherever it is named.
+struct BucketEntry<'a> {
+    at: &'a Checked<String>,
+    endpoint: Option<&'a Checked<String>>,
+    sse: Option<&'a Checked<SseEntry>>,
+    tls: &'a Option<Checked<TlsEntry>>,
+}
+
+impl<'a> BucketEntry<'a> {
+    fn of_store(entry: &'a StoreEntry) -> Self {
+        Self { at: &entry.at, endpoint: entry.endpoint.as_ref(), sse: entry.sse.as_ref(), tls: &entry.tls }
     }
-    let endpoint = services::optional_address(entry.endpoint.as_ref(), checker)?;
-    let tls = check_tls(&entry.tls, root, checker)?;
-    let kms_key = match &entry.sse {
-        None => None,
-        Some(sse) => Some(sse.value.as_ref()?.kms_key.value.clone()?),
-    };
-    let prefix = prefix.trim_matches('/').to_owned();
-    Some(S3Location { bucket: bucket.to_owned(), prefix, endpoint, kms_key, tls })
+
+    fn of_ledger(entry: &'a LedgerEntry) -> Self {
+        Self { at: &entry.at, endpoint: entry.endpoint.as_ref(), sse: entry.sse.as_ref(), tls: &entry.tls }
+    }
+
+    /// `place` is `BUCKET/PREFIX`.
+    fn check(&self, place: &str, root: &Path, checker: &mut Checker<'_>) -> Option<S3Location> {
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+        if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(fits) {
+            let message = format!("`{bucket}` is no name of a bucket");
+            let help =
+                "a bucket has 3 to 63 lower-case letters, digits, hyphens and dots: `s3://landing-bucket/customers`";
+            checker.report(Code::UnsupportedStore, &self.at.range, message, Some(help.to_owned()));
+            return None;
+        }
+        let endpoint = services::optional_address(self.endpoint, checker)?;
+        let tls = check_tls(self.tls, root, checker)?;
+        let kms_key = match self.sse {
+            None => None,
+            Some(sse) => Some(sse.value.as_ref()?.kms_key.value.clone()?),
+        };
+        let prefix = prefix.trim_matches('/').to_owned();
+        Some(S3Location { bucket: bucket.to_owned(), prefix, endpoint, kms_key, tls })
+    }
 }
 
 /// `HOST[:PORT]/DATABASE`; a login has no place in it.
@@ -217,17 +236,30 @@ pub(super) fn check_ledger(
     root: &Path,
     checker: &mut Checker<'_>,
 ) -> Option<LedgerConfig> {
-    let at = entry.value?.at;
-    let span = checker.span(&at.range);
-    match at.value.as_ref()?.strip_prefix("file://") {
-        Some(path) => check_path(path, &at.range, root, checker).map(|at| LedgerConfig { at, span }),
-        None => {
-            let message = format!("the ledger cannot lie at `{}` in this version", checker.quote(&at.range));
-            let help = "it takes `file://DIR`, such as `file://./.lockgate/ledger`".to_owned();
-            checker.report(Code::UnsupportedStore, &at.range, message, Some(help));
+    let entry = entry.value?;
+    let range = &entry.at.range;
+    let at = match entry.at.value.as_ref()?.split_once("://") {
+        Some(("file", path)) => {
+            let of_bucket = [
+                entry.sse.as_ref().map(|sse| &sse.range),
+                entry.endpoint.as_ref().map(|endpoint| &endpoint.range),
+                entry.tls.as_ref().map(|tls| &tls.range),
+            ];
+            for range in of_bucket.into_iter().flatten() {
+                let message = "this means nothing to a ledger in a folder".to_owned();
+                checker.report(Code::InvalidValue, range, message, Some("remove it".to_owned()));
+            }
+            check_path(path, range, root, checker).map(LedgerLocation::Folder)
+        }
+        Some(("s3", place)) => BucketEntry::of_ledger(&entry).check(place, root, checker).map(LedgerLocation::Bucket),
+        Some(_) | None => {
+            let message = format!("the ledger cannot lie at `{}`", checker.quote(range));
+            let help = "it takes `file://DIR`, such as `file://./.lockgate/ledger`, or `s3://BUCKET/PREFIX`".to_owned();
+            checker.report(Code::UnsupportedStore, range, message, Some(help));
             None
         }
-    }
+    }?;
+    Some(LedgerConfig { at, span: checker.span(range) })
 }
 
 /// Checks the key services; `default` must be among them.

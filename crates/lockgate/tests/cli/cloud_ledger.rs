@@ -1,0 +1,120 @@
+//! A ledger, a key table and quarantines in a bucket: what the daily job leaves there, and what cannot be done to it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::cloud::{CSV, Cloud, Parts};
+
+/// How many times a run is killed; more with `LOCKGATE_KILLS`.
+const KILLS: u32 = 6;
+
+/// A project whose ledger is in the bucket, under the customer's key.
+fn shared(parts: &Parts<'_>) -> Option<Cloud> {
+    let cloud = Cloud::new(parts)?;
+    let (at, key) = (cloud.services.text("/s3/endpoint"), cloud.services.text("/s3/kms_key"));
+    let ledger = format!("s3://landing/{}-ledger', endpoint: '{at}', sse: {{ kms_key: '{key}' }} }}", cloud.schema);
+    let text = std::fs::read_to_string(cloud.site.path("lockgate.yaml")).unwrap();
+    assert!(text.contains("file://./.lockgate/ledger' }"));
+    cloud.site.write("lockgate.yaml", text.replace("file://./.lockgate/ledger' }", &ledger));
+    Some(cloud)
+}
+
+impl Cloud {
+    fn over_ledger(&self, object: &str, content: &str, encryption: &str) {
+        self.services.put(&format!("{}-ledger/{object}", self.schema), content, encryption);
+    }
+}
+
+#[test]
+fn a_ledger_in_a_bucket_serves_every_command_on_every_machine() {
+    let Some(cloud) = shared(&Parts::default()) else { return };
+    cloud.land("a.csv", &format!("{CSV}x,no number,,,,\n"));
+    let args = ["run", "daily", "--max-quarantined", "1", "--format", "json"];
+    let run = cloud.lockgate(&args).exits(0).json();
+    assert_eq!((&run["rows_written"], &run["rows_quarantined"]), (&json!(3), &json!(1)), "{run}");
+    assert_eq!(cloud.run()["status"], "nothing_new");
+    assert!(!cloud.site.path(".lockgate/ledger").exists(), "nothing of it lies here");
+
+    let verified = cloud.lockgate(&["verify", "--format", "json"]).exits(0).json();
+    assert!(verified["keys"].as_u64().is_some_and(|keys| keys > 0) && verified["seen"] == 1, "{verified}");
+    let dataset = format!("{}.customers", cloud.schema);
+    let traced = cloud.lockgate(&["trace", &dataset, "--where", "id = 2", "--format", "json"]).exits(0).json();
+    assert_eq!(traced["rows"][0]["sources"][0]["line"], 3, "{traced}");
+    let set_aside = cloud.lockgate(&["trace", "--quarantine", run["run"].as_str().unwrap()]).exits(0);
+    assert!(set_aside.out.contains("customers/2026-11-01/a.csv"), "{}", set_aside.out);
+    assert_eq!(cloud.lockgate(&["history"]).exits(0).out.matches("daily").count(), 1);
+    let doctor = cloud.lockgate(&["doctor"]).exits(0).out;
+    assert!(doctor.contains(&format!("s3://landing/{}-ledger is signed by the project's key; 1 runs", cloud.schema)));
+
+    // Another machine has the project and what the key service wrapped, and nothing else.
+    let other =
+        Cloud { site: crate::support::Site::empty(), services: cloud.services.clone(), schema: cloud.schema.clone() };
+    for (path, content) in cloud.site.files(".") {
+        other.site.write(&path.strip_prefix(cloud.site.path(".")).unwrap().to_string_lossy(), content);
+    }
+    let keys = other.site.path(".lockgate/keys/keys.json");
+    std::fs::set_permissions(keys, std::fs::Permissions::from_mode(0o600)).unwrap();
+    cloud.lockgate(&["keys", "rotate", &format!("{dataset}.name"), "--because", "a test"]).exits(0);
+    other.land("b.csv", "id,name,email,card,born,city\n9,Edsger,e@example.org,,,\n");
+    assert_eq!(other.run()["rows_written"], 1);
+    assert_eq!(cloud.run()["status"], "nothing_new");
+    cloud.lockgate(&["verify"]).exits(0);
+    assert_eq!(cloud.sql("select count(*), count(distinct lockgate_rid) from TABLE"), "4|4");
+}
+
+#[test]
+fn what_is_done_to_a_ledger_in_a_bucket_is_found() {
+    let Some(cloud) = shared(&Parts::default()) else { return };
+    cloud.land("a.csv", CSV);
+    cloud.run();
+    let key = cloud.services.text("/s3/kms_key");
+    cloud.over_ledger("key-table.json", "{}", &key);
+    let said = cloud.lockgate(&["verify"]).exits(5);
+    assert!(said.err.contains("key-table.json"), "{}", said.err);
+
+    let Some(cloud) = shared(&Parts::default()) else { return };
+    cloud.land("a.csv", CSV);
+    cloud.run();
+    cloud.over_ledger("checkpoint", "lockgate/retail\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n", &key);
+    cloud.lockgate(&["verify"]).exits(5);
+    cloud.lockgate(&["run", "daily"]).exits(5);
+    cloud.over_ledger("checkpoint", "anything", "none");
+    let said = cloud.lockgate(&["run", "daily"]).exits(3);
+    assert!(said.err.contains("does not control who may read it"), "{}", said.err);
+}
+
+#[test]
+fn a_second_run_is_told_who_writes_and_one_that_was_killed_is_followed_at_once() {
+    let Some(cloud) = shared(&Parts { mode: "mode: append", ..Parts::default() }) else { return };
+    cloud.land("a.csv", CSV);
+    let began = Instant::now();
+    cloud.run();
+    let whole = began.elapsed();
+    for kill in 1..=std::env::var("LOCKGATE_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS) {
+        cloud.land(&format!("{kill}.csv"), &format!("id,name,email,card,born,city\n{},x,,,,\n", 100 + kill));
+        let mut running = cloud.command(&["run", "daily"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(whole * kill / (KILLS + 1));
+        let _ = running.kill();
+        running.wait().unwrap();
+        cloud.lockgate(&["run", "daily"]).exits(0);
+        assert_eq!(
+            cloud.sql("select count(*), count(distinct id), count(distinct lockgate_rid) from TABLE"),
+            format!("{0}|{0}|{0}", 3 + kill)
+        );
+    }
+    cloud.lockgate(&["verify"]).exits(0);
+
+    let many: String = (0..60_000).map(|id| format!("{},Name {id},n{id}@example.com,,,\n", 1_000 + id)).collect();
+    cloud.land("z.csv", &format!("id,name,email,card,born,city\n{many}"));
+    let mut running = cloud.command(&["run", "daily"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let copying = format!("select count(*) from pg_stat_activity where query like 'COPY%{}%'", cloud.schema);
+    while cloud.sql(&copying) == "0" {
+        assert!(running.try_wait().unwrap().is_none(), "the run ended before it was met");
+    }
+    let refused = cloud.lockgate(&["keys", "list"]).exits(4).err;
+    assert!(refused.contains("held by another process: process ") && refused.contains(" of daily"), "{refused}");
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+}
