@@ -1,6 +1,6 @@
 """Makes what tests expect of freshly started services: buckets, keys, secrets. Reads services.json, prints it with them.
 
-With `put` it puts an object into a bucket instead.
+With `put` it puts an object into a bucket instead; with `call` it calls moto.
 """
 
 import json
@@ -10,9 +10,9 @@ import boto3
 from botocore.config import Config
 
 
-def client(kind, at, pki, key="test", secret="planted-s3-secret-key"):
+def client(kind, at, pki, key="test", secret="planted-s3-secret-key", region=None):
     return boto3.client(
-        kind, endpoint_url=at["endpoint"], region_name=at["region"], aws_access_key_id=key, aws_secret_access_key=secret,
+        kind, endpoint_url=at["endpoint"], region_name=region or at["region"], aws_access_key_id=key, aws_secret_access_key=secret,
         verify=f"{pki}/ca.pem", config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}),
     )  # fmt: skip
 
@@ -23,7 +23,16 @@ def put(found, key, encryption, content):
     s3.put_object(Bucket="landing", Key=key, Body=content.encode("latin-1"), **under)
 
 
+def call(found, service, operation, arguments):
+    called = client(service, found["aws"], found["pki"], region=arguments.pop("region", None))
+    answer = getattr(called, operation)(**arguments)
+    answer.pop("ResponseMetadata", None)
+    json.dump(answer, sys.stdout, default=str)
+
+
 def main():
+    if sys.argv[1:] == ["call"]:
+        return call(**json.load(sys.stdin))
     if sys.argv[1:] == ["put"]:
         return put(**json.load(sys.stdin))
     found = json.load(sys.stdin)

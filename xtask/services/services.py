@@ -6,6 +6,7 @@
     services.py sql FOLDER                 runs SQL from standard input as the database's administrator
     services.py seal FOLDER SECONDS        seals Vault for so long
     services.py example FOLDER LANDING     prepares examples/retail-cloud and prints its variables
+    services.py aws FOLDER SERVICE OPERATION  calls moto, with arguments in JSON from standard input; `region` is not one of them
     services.py put FOLDER KEY ENCRYPTION  puts standard input into the bucket `landing`, under a KMS key or `none`
 
 NAMES: postgres vault s3 aws kms-states oauth (all of them without one). Programs are kept in FOLDER/../programs.
@@ -558,6 +559,10 @@ def main():
             found = running(folder)
             python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
             put(python, found, key, encryption, sys.stdin.buffer.read())
+        case ["aws", folder, service, operation]:
+            call = {"found": running(folder), "service": service, "operation": operation, "arguments": json.loads(sys.stdin.read())}
+            python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
+            print(run(python, HERE / "resources.py", "call", input=json.dumps(call)), end="")
         case ["seal", folder, seconds]:
             seal(pathlib.Path(folder).resolve(), float(seconds))
         case ["example", folder, landing]:

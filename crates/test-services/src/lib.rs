@@ -85,6 +85,26 @@ impl Services {
         answer["wrap_info"]["token"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// What Vault was asked and answered so far, as its audit log tells: secrets are hashed there, paths are not.
+    ///
+    /// # Panics
+    ///
+    /// If there is no audit log.
+    pub fn audit(&self) -> Vec<Value> {
+        let log = fs::read_to_string(self.folder.join("vault/audit.log")).expect("Vault has an audit log");
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Calls a service of moto by the name that boto3 gives the operation. A `region` among the arguments is where.
+    ///
+    /// # Panics
+    ///
+    /// If it refuses.
+    pub fn aws(&self, service: &str, operation: &str, arguments: &Value) -> Value {
+        let said = self.script(&["aws", service, operation], &arguments.to_string());
+        serde_json::from_str(&said).unwrap_or(Value::Null)
+    }
+
     /// Starts a Vault of a test's own, with nothing in it; it is ended when the result is dropped.
     ///
     /// # Panics

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use lockgate_crypto::Secret;
 use lockgate_project::VaultSettings;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use crate::error::{Problem, TrustError};
 use crate::network::{Network, answer, retried, unanswered, wipe};
@@ -60,6 +61,12 @@ impl Drop for Answer {
 }
 
 impl Answer {
+    /// A field of a secret, whichever version of the key/value engine keeps it: the second puts its fields one level lower.
+    pub(crate) fn field(&self, name: &str) -> Option<Secret<String>> {
+        let nested = self.data.get("data").and_then(|data| data.get(name)).and_then(Value::as_str);
+        nested.map(|text| Secret::new(text.to_owned())).or_else(|| self.text(name))
+    }
+
     /// A text of the data.
     pub(crate) fn text(&self, field: &str) -> Option<Secret<String>> {
         match self.data.get(field)? {
@@ -196,15 +203,17 @@ impl Vault {
         let incomplete = || self.failed(&path, Problem::Answer("it holds no user name and password".to_owned()));
         let user = answer.text("username").ok_or_else(incomplete)?.expose().clone();
         let password = answer.text("password").ok_or_else(incomplete)?;
-        self.lease_of(&path, &answer, network);
+        self.lease_of(&path, &answer, network.handle());
         Ok((user, password))
     }
 
-    /// Keeps the lease of what was read alive until [`end`](Self::end), if it has one.
-    pub(crate) fn lease_of(self: &Arc<Self>, path: &str, answer: &Answer, network: &Network) {
-        if !answer.lease_id.is_empty() {
-            lease::keep(self, path, answer, network);
+    /// Keeps the lease of what was read alive until [`end`](Self::end), if it has one, and gives its id.
+    pub(crate) fn lease_of(self: &Arc<Self>, path: &str, answer: &Answer, runtime: &Handle) -> Option<String> {
+        if answer.lease_id.is_empty() {
+            return None;
         }
+        lease::keep(self, path, answer, runtime);
+        Some(answer.lease_id.clone())
     }
 
     /// Revokes what was leased, and the token where we logged in. What cannot be revoked ends by itself.

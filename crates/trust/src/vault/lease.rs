@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::runtime::Handle;
 
 use super::{Answer, Method, Vault};
-use crate::network::Network;
 
 /// A lease that nears its last end is renewed for less than this, and then no more.
 const SHORTEST_RENEWAL: Duration = Duration::from_secs(2);
@@ -43,6 +43,12 @@ impl Leases {
         self.with(std::mem::take).into_keys().collect()
     }
 
+    /// How long a lease lasts from now on; nothing if it is not held any more.
+    pub(crate) fn left(&self, id: &str) -> Duration {
+        let ends = self.with(|leases| leases.get(id).map(|held| held.ends));
+        ends.map_or(Duration::ZERO, |ends| ends.saturating_duration_since(Instant::now()))
+    }
+
     /// What is leased now.
     pub(crate) fn status(&self) -> Vec<LeaseStatus> {
         let now = Instant::now();
@@ -56,12 +62,12 @@ impl Leases {
 }
 
 /// Remembers a lease and renews it at two thirds of its time for as long as it is held.
-pub(super) fn keep(vault: &Arc<Vault>, path: &str, answer: &Answer, network: &Network) {
+pub(super) fn keep(vault: &Arc<Vault>, path: &str, answer: &Answer, runtime: &Handle) {
     let (duration, id) = (Duration::from_secs(answer.lease_duration_s), answer.lease_id.clone());
     let held = Held { path: path.to_owned(), ends: Instant::now() + duration, renewable: answer.renewable };
     vault.leases.with(|leases| leases.insert(id.clone(), held));
     if answer.renewable {
-        network.handle().spawn(renew(Arc::downgrade(vault), id, duration));
+        runtime.spawn(renew(Arc::downgrade(vault), id, duration));
     }
 }
 

@@ -261,3 +261,37 @@ fn a_role_is_assumed_with_a_token_of_the_authorization_server() {
     let described = site.probe_key_service().unwrap().unwrap();
     assert!(described.contains(&services.text("/aws/kms_key")) && described.contains("enabled"), "{described}");
 }
+
+#[test]
+fn credentials_are_read_from_vault_once_for_all_aws_services_of_a_command() {
+    let Some(services) = services() else { return };
+    let keys = format!("aws-kms: '{}'", services.text("/aws/kms_key"));
+    let path = format!("secret/data/aws-counted-{}", std::process::id());
+    services.vault("POST", &path, &json!({ "data": { "access_key": "test", "secret_key": "test" } }));
+    let place = place(&services, &keys, ROOT, "");
+    let mut project = (*place.site).clone();
+    project.aws.credentials = lockgate_project::AwsCredentials::Vault(path.clone());
+    let site = Site::new(project).impatient();
+    let secret =
+        lockgate_project::SecretRef::AwsSecretsManager { name: "warehouse".into(), field: Some("password".into()) };
+    let bucket = lockgate_project::S3Location {
+        bucket: "landing".into(),
+        prefix: String::new(),
+        endpoint: Some(services.text("/s3/endpoint")),
+        kms_key: None,
+        tls: None,
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| site.probe_key_service().unwrap());
+            scope.spawn(|| site.secret(&secret).unwrap());
+            scope.spawn(|| site.bucket(&bucket).unwrap());
+        }
+    });
+    let is_read = |entry: &Value| {
+        entry["type"] == "request"
+            && entry["request"]["operation"] == "read"
+            && entry["request"]["path"] == path.as_str()
+    };
+    assert_eq!(services.audit().iter().filter(|entry| is_read(entry)).count(), 1);
+}
