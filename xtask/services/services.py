@@ -6,7 +6,7 @@
     services.py sql FOLDER                 runs SQL from standard input as the database's administrator
     services.py seal FOLDER SECONDS        seals Vault for so long
     services.py example FOLDER LANDING     prepares examples/retail-cloud and prints its variables
-    services.py aws FOLDER SERVICE OPERATION  calls moto, with arguments in JSON from standard input; `region` is not one of them
+    services.py aws FOLDER SERVICE OPERATION  calls moto with arguments in JSON from standard input; `region` is not one of them
     services.py put FOLDER KEY ENCRYPTION  puts standard input into the bucket `landing`, under a KMS key or `none`
 
 NAMES: postgres vault s3 aws kms-states oauth (all of them without one). Programs are kept in FOLDER/../programs.
@@ -402,7 +402,9 @@ def aws(folder, pki, place):
     home = folder / "aws"
     home.mkdir(exist_ok=True)
     command = [place / "venv/bin/moto_server", "-H", "127.0.0.1", "-p", str(port), "--ssl-cert", pki / "server.crt", "--ssl-key", pki / "server.key"]
-    process = start(folder, "aws", command, cwd=home)
+    # Everything it is asked is written down, for tests that count.
+    environment = {**os.environ, "MOTO_ENABLE_RECORDING": "1", "MOTO_RECORDER_FILEPATH": str(home / "asked.jsonl")}
+    process = start(folder, "aws", command, cwd=home, env=environment)
     at = f"https://localhost:{port}"
     await_ready(folder, "aws", process, lambda: answers(f"{at}/moto-api/", pki / "ca.pem"))
     return {"endpoint": at, "region": "us-east-1"}

@@ -8,6 +8,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 /// Names the file that says where they are.
@@ -93,6 +95,24 @@ impl Services {
     pub fn audit(&self) -> Vec<Value> {
         let log = fs::read_to_string(self.folder.join("vault/audit.log")).expect("Vault has an audit log");
         log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// What KMS was asked about a key so far: the operation, such as `Decrypt`, and what was sent with it.
+    ///
+    /// # Panics
+    ///
+    /// If nothing is written down of what moto is asked.
+    pub fn kms_calls(&self, key: &str) -> Vec<(String, Value)> {
+        let log = fs::read_to_string(self.folder.join("aws/asked.jsonl")).expect("moto writes down what it is asked");
+        let call = |line: &str| {
+            let entry: Value = serde_json::from_str(line).ok()?;
+            let operation = entry["headers"]["X-Amz-Target"].as_str()?.strip_prefix("TrentService.")?.to_owned();
+            let body = STANDARD.decode(entry["body"].as_str()?).ok()?;
+            let sent: Value = serde_json::from_slice(&body).ok()?;
+            let names = ["KeyId", "SourceKeyId", "DestinationKeyId"];
+            names.iter().any(|name| sent[name] == key).then_some((operation, sent))
+        };
+        log.lines().filter_map(call).collect()
     }
 
     /// Calls a service of moto by the name that boto3 gives the operation. A `region` among the arguments is where.

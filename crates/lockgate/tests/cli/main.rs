@@ -12,6 +12,7 @@ mod evidence;
 mod files;
 mod history;
 mod init_from;
+mod key_calls;
 mod parquet;
 mod python;
 mod quarantine;

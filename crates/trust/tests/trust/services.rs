@@ -13,13 +13,13 @@ use lockgate_trust::{KeyStore, Keyring, Site};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-struct Place {
-    folder: TempDir,
-    site: Site,
+pub(crate) struct Place {
+    pub(crate) folder: TempDir,
+    pub(crate) site: Site,
 }
 
 /// A project with these keys, on the shared services; `extra` is added to its file.
-fn place(services: &Services, keys: &str, login: &str, extra: &str) -> Place {
+pub(crate) fn place(services: &Services, keys: &str, login: &str, extra: &str) -> Place {
     let folder = tempfile::tempdir().unwrap();
     let aws = json!({ "data": { "access_key": "test", "secret_key": "test" } });
     services.vault("POST", "secret/data/aws", &aws);
@@ -47,25 +47,25 @@ ledger: {{ at: 'file://./ledger' }}
     Place { site: Site::new(project).impatient(), folder }
 }
 
-const ROOT: &str = "token: 'file:./token'";
+pub(crate) const ROOT: &str = "token: 'file:./token'";
 
 impl Place {
-    fn ledger(&self) -> PathBuf {
+    pub(crate) fn ledger(&self) -> PathBuf {
         self.folder.path().join("ledger")
     }
 
-    fn keyring(&self, project: &str) -> Keyring {
+    pub(crate) fn keyring(&self, project: &str) -> Keyring {
         let store = KeyStore::open(&self.site).unwrap();
         Keyring::open(project.parse().unwrap(), store, &self.ledger(), Arc::new(SystemRandom), Timestamp::now())
             .unwrap()
     }
 }
 
-fn column() -> (DatasetName, ColumnName) {
+pub(crate) fn column() -> (DatasetName, ColumnName) {
     ("analytics.customers".parse().unwrap(), "name".parse().unwrap())
 }
 
-fn settle(keyring: &mut Keyring) {
+pub(crate) fn settle(keyring: &mut Keyring) {
     keyring.save().unwrap();
     keyring.acknowledge().unwrap();
 }
