@@ -182,6 +182,11 @@ impl Vault {
         Ok(token)
     }
 
+    /// When the token has to be renewed: now where there is none, `None` for one without an end.
+    async fn token_due(&self) -> Option<Instant> {
+        self.session.lock().await.as_ref().map_or_else(|| Some(Instant::now()), |session| session.renew_from)
+    }
+
     async fn forget(&self, token: &Arc<Secret<String>>) {
         let mut session = self.session.lock().await;
         if session.as_ref().is_some_and(|present| Arc::ptr_eq(&present.token, token)) {
@@ -218,9 +223,10 @@ impl Vault {
 
     /// Revokes what was leased, and the token where we logged in. What cannot be revoked ends by itself.
     pub(crate) async fn end(&self) {
+        let leased = self.leases.take();
         let session = self.session.lock().await.take();
         let Some(session) = session else { return };
-        for id in self.leases.take() {
+        for id in leased {
             let body = json!({ "lease_id": id, "sync": true });
             let _ = self.send(Method::Write, "sys/leases/revoke", Some(&body), Some(&session.token)).await;
         }
