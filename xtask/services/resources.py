@@ -10,9 +10,9 @@ import boto3
 from botocore.config import Config
 
 
-def client(kind, at, pki, key="test", secret="planted-s3-secret-key", region=None):
+def client(kind, at, pki, key="test", secret="planted-s3-secret-key"):
     return boto3.client(
-        kind, endpoint_url=at["endpoint"], region_name=region or at["region"], aws_access_key_id=key, aws_secret_access_key=secret,
+        kind, endpoint_url=at["endpoint"], region_name=at["region"], aws_access_key_id=key, aws_secret_access_key=secret,
         verify=f"{pki}/ca.pem", config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}),
     )  # fmt: skip
 
@@ -23,11 +23,10 @@ def put(found, key, encryption, content):
     s3.put_object(Bucket="landing", Key=key, Body=content.encode("latin-1"), **under)
 
 
-def call(found, service, operation, arguments):
-    called = client(service, found["aws"], found["pki"], region=arguments.pop("region", None))
-    answer = getattr(called, operation)(**arguments)
-    answer.pop("ResponseMetadata", None)
-    json.dump(answer, sys.stdout, default=str)
+def call(found, service, calls):
+    called = client(service, found["aws"], found["pki"])
+    answers = [getattr(called, operation)(**arguments) for operation, arguments in calls]
+    json.dump(answers, sys.stdout, default=str)
 
 
 def main():

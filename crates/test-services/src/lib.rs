@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -115,27 +116,62 @@ impl Services {
         log.lines().filter_map(call).collect()
     }
 
-    /// Calls a service of moto by the name that boto3 gives the operation. A `region` among the arguments is where.
+    /// Calls a service of moto by the names that boto3 gives the operations, one after the other.
     ///
     /// # Panics
     ///
-    /// If it refuses.
-    pub fn aws(&self, service: &str, operation: &str, arguments: &Value) -> Value {
-        let said = self.script(&["aws", service, operation], &arguments.to_string());
-        serde_json::from_str(&said).unwrap_or(Value::Null)
+    /// If it refuses one.
+    pub fn aws(&self, service: &str, calls: &[(&str, Value)]) -> Vec<Value> {
+        let calls = serde_json::to_string(calls).expect("it is JSON");
+        let said = self.script(&["aws", service], &calls);
+        serde_json::from_str(&said).expect("it answers in JSON")
     }
 
-    /// Starts a Vault of a test's own, with nothing in it; it is ended when the result is dropped.
+    /// A new key of KMS, by its ARN.
     ///
     /// # Panics
     ///
-    /// If it cannot be started.
-    pub fn own_vault(&self) -> OwnVault {
-        let folder = self.folder.with_file_name(format!("vault-{}", std::process::id()));
+    /// If it cannot be made.
+    pub fn new_kms_key(&self) -> String {
+        let made = self.aws("kms", &[("create_key", Value::Object(serde_json::Map::new()))]);
+        made[0]["KeyMetadata"]["Arn"].as_str().expect("it has an ARN").to_owned()
+    }
+
+    /// What a file of YAML holds.
+    ///
+    /// # Panics
+    ///
+    /// If it is no YAML.
+    pub fn yaml(&self, file: &Path) -> Value {
+        let code = "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)";
+        let python = self.folder.with_file_name("programs").join("venv/bin/python");
+        let done = Command::new(python).args(["-c", code]).arg(file).output().expect("python starts");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        serde_json::from_slice(&done.stdout).expect("it is JSON")
+    }
+
+    /// Lets moto check signatures and IAM's policies from now on: for services of a test's own.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub fn enforce_policies(&self) {
+        self.script(&["enforce"], "");
+    }
+
+    /// Starts services of a test's own, such as `vault`, with nothing in them; they are ended when the result is dropped.
+    ///
+    /// # Panics
+    ///
+    /// If they cannot be started.
+    pub fn own(&self, names: &[&str]) -> OwnServices {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = self.folder.with_file_name(format!("own-{}-{number}", std::process::id()));
         let own = Self { at: Value::Null, folder: folder.clone() };
-        own.script(&["up", "vault"], "");
+        own.script(&[&["up"], names].concat(), "");
         let text = fs::read_to_string(folder.join("services.json")).unwrap_or_default();
-        OwnVault(Self { at: serde_json::from_str(&text).unwrap_or_default(), folder })
+        OwnServices(Self { at: serde_json::from_str(&text).unwrap_or_default(), folder })
     }
 
     /// Seals Vault for some seconds.
@@ -165,6 +201,11 @@ impl Services {
         self.script(&["put", key, encryption], content);
     }
 
+    /// Where they keep what they keep.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn script(&self, args: &[&str], input: &str) -> String {
         let mut command = Command::new("python3");
         command.arg(root().join("xtask/services/services.py")).arg(args.first().copied().unwrap_or_default());
@@ -182,10 +223,10 @@ impl Services {
     }
 }
 
-/// A Vault of a test's own.
-pub struct OwnVault(pub Services);
+/// Services of a test's own.
+pub struct OwnServices(pub Services);
 
-impl Drop for OwnVault {
+impl Drop for OwnServices {
     fn drop(&mut self) {
         self.0.script(&["down"], "");
         // What it kept is of no use to anybody.

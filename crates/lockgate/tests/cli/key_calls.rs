@@ -40,7 +40,7 @@ fn of_transit(services: &Services, key: &str) -> Calls {
 }
 
 fn new_keys(services: &Services) -> [Key<'_>; 2] {
-    let arn = services.aws("kms", "create_key", &json!({}))["KeyMetadata"]["Arn"].as_str().unwrap().to_owned();
+    let arn = services.new_kms_key();
     let name = format!("counted-{}", arn.rsplit('/').next().unwrap());
     services.vault("POST", &format!("transit/keys/{name}"), &json!({ "derived": true }));
     [

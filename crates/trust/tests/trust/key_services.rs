@@ -35,7 +35,7 @@ fn use_every_kind_of_key(place: &Place) {
 #[test]
 fn every_use_of_a_key_of_kms_names_what_it_is_for() {
     let Some(services) = services() else { return };
-    let key = services.aws("kms", "create_key", &json!({}))["KeyMetadata"]["Arn"].as_str().unwrap().to_owned();
+    let key = services.new_kms_key();
     use_every_kind_of_key(&place(&services, &format!("aws-kms: '{key}'"), ROOT, ""));
     let mut seen = std::collections::BTreeMap::<String, u32>::new();
     let is_whole = |context: &Value| {
