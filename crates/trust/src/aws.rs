@@ -93,10 +93,9 @@ impl HttpConnector for Connector {
 }
 
 /// What a refusal of an AWS service means. AWS's own words can repeat what was sent, so only its codes are looked at.
-pub(crate) fn problem<E, R>(error: &SdkError<E, R>) -> Problem
+pub(crate) fn problem<E>(error: &SdkError<E, HttpResponse>) -> Problem
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug + 'static,
 {
     if let Some(failure) = cause::<lockgate_model::Failure>(error) {
         return Problem::Other(failure.clone());
@@ -138,7 +137,12 @@ where
         | "KeyUnavailableException"
         | "InternalFailure"
         | "ServiceUnavailable" => Problem::Unreachable(format!("it failed with {code}")),
-        "" => Problem::Answer("it refused the request without saying why".to_owned()),
+        "" => match error.raw_response().map(|response| response.status().as_u16()) {
+            Some(401 | 403) => Problem::Denied,
+            Some(429) => Problem::Throttled,
+            Some(status @ 500..=599) => Problem::Unreachable(format!("it failed with status {status}")),
+            _ => Problem::Answer("it refused the request without saying why".to_owned()),
+        },
         other => Problem::Answer(format!("it refused the request with {other}")),
     }
 }

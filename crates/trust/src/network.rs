@@ -115,7 +115,7 @@ pub(crate) async fn answer(mut response: reqwest::Response) -> Result<(u16, Valu
     }
     match serde_json::from_slice(&bytes) {
         Ok(value) => Ok((status, value)),
-        Err(_) if status >= 400 => Ok((status, Value::Null)),
+        Err(_) if status >= 300 => Ok((status, Value::Null)),
         Err(_) => Err(Problem::Answer("it is no JSON".to_owned())),
     }
 }

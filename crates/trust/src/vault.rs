@@ -283,7 +283,10 @@ fn refused(status: u16, content: &Value) -> Problem {
     match status {
         403 => Problem::Denied,
         404 => Problem::Missing,
-        429 | 472 | 473 => Problem::Throttled,
+        429 => Problem::Throttled,
+        // A standby names the active node (307), or says what kind of standby it is. It is not followed: a redirection could
+        // lead a secret elsewhere.
+        307 | 472 | 473 => Problem::Standby,
         503 if says("sealed") => Problem::Sealed,
         500..=599 if says("max TTL") || says("lease") => Problem::Answer("the lease cannot be had".to_owned()),
         500..=599 => Problem::Unreachable(format!("it failed with status {status}")),

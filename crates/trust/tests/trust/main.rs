@@ -5,3 +5,4 @@ mod keyring;
 mod services;
 mod tls_server;
 mod tokens;
+mod vault;

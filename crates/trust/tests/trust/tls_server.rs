@@ -12,6 +12,8 @@ use serde_json::Value;
 
 /// A request.
 pub(crate) struct Asked {
+    /// Such as `POST /v1/secret/data/x`.
+    pub(crate) line: String,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Value,
@@ -67,7 +69,8 @@ fn exchange(
     let length = headers.iter().find(|header| header.0 == "content-length").and_then(|header| header.1.parse().ok());
     let mut body = vec![0; length.unwrap_or_default()];
     stream.read_exact(&mut body)?;
-    let asked = Asked { headers, body: serde_json::from_slice(&body).unwrap_or_default() };
+    let line = line.rsplit_once(" HTTP/").map_or("", |(line, _)| line).to_owned();
+    let asked = Asked { line, headers, body: serde_json::from_slice(&body).unwrap_or_default() };
     let (status, more, body) = answer(&asked);
     let (body, out) = (body.to_string(), stream.get_mut());
     write!(out, "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len())?;
