@@ -6,7 +6,7 @@ import fs from 'node:fs'
 import https from 'node:https'
 import Provider, { errors } from 'oidc-provider'
 
-const [pki, port] = [process.argv[2], Number(process.argv[3])]
+const [pki, port, host] = [process.argv[2], Number(process.argv[3]), process.argv[4] ?? '127.0.0.1']
 const issuer = `https://localhost:${port}`
 const read = (name) => fs.readFileSync(`${pki}/${name}`)
 const signing = ['sign1', 'sign2'].map((name) => ({
@@ -44,4 +44,4 @@ const provider = (keys) => new Provider(issuer, {
 let answer = provider(signing)
 process.on('SIGHUP', () => { answer = provider(signing.toReversed()) })
 const tls = { key: read('server.key'), cert: read('server.crt'), ca: read('ca.pem'), requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2' }
-https.createServer(tls, (request, response) => answer(request, response)).listen(port, '127.0.0.1')
+https.createServer(tls, (request, response) => answer(request, response)).listen(port, host)

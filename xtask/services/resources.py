@@ -1,6 +1,6 @@
 """Makes what tests expect of freshly started services: buckets, keys, secrets. Reads services.json, prints it with them.
 
-With `put` it puts an object into a bucket instead.
+With `put` it puts an object into a bucket instead; with `call` it calls moto.
 """
 
 import json
@@ -23,7 +23,15 @@ def put(found, key, encryption, content):
     s3.put_object(Bucket="landing", Key=key, Body=content.encode("latin-1"), **under)
 
 
+def call(found, service, calls):
+    called = client(service, found["aws"], found["pki"])
+    answers = [getattr(called, operation)(**arguments) for operation, arguments in calls]
+    json.dump(answers, sys.stdout, default=str)
+
+
 def main():
+    if sys.argv[1:] == ["call"]:
+        return call(**json.load(sys.stdin))
     if sys.argv[1:] == ["put"]:
         return put(**json.load(sys.stdin))
     found = json.load(sys.stdin)

@@ -6,9 +6,13 @@
     services.py sql FOLDER                 runs SQL from standard input as the database's administrator
     services.py seal FOLDER SECONDS        seals Vault for so long
     services.py example FOLDER LANDING     prepares examples/retail-cloud and prints its variables
+    services.py aws FOLDER SERVICE         calls moto: `[OPERATION, ARGUMENTS]` in a JSON list from standard input
+    services.py enforce FOLDER             lets moto check signatures and policies of IAM from now on
+    services.py certificates FOLDER        makes the test certificates in FOLDER/../pki
+    services.py fill FOLDER                fills what examples/retail-cloud/compose.yaml started
     services.py put FOLDER KEY ENCRYPTION  puts standard input into the bucket `landing`, under a KMS key or `none`
 
-NAMES: postgres vault s3 aws kms-states oauth (all of them without one). Programs are kept in FOLDER/../programs.
+NAMES: postgres vault s3 aws kms-states oauth (all of them without one), or postgres-empty, which nobody may enter yet. Programs are kept in FOLDER/../programs.
 """
 
 import json
@@ -146,7 +150,8 @@ def certificates(pki):
             "-CAcreateserial", "-days", str(days), "-out", pki / f"{name}.crt", "-extfile", pki / "extensions",
         )  # fmt: skip
 
-    local = "DNS:localhost,IP:127.0.0.1"
+    # The other names are those of the containers of examples/retail-cloud/compose.yaml.
+    local = "DNS:localhost,IP:127.0.0.1,DNS:postgres,DNS:oauth"
     authority("ca")
     authority("other-ca")
     issue("server", "serverAuth", local)
@@ -155,13 +160,14 @@ def certificates(pki):
     issue("stranger", "clientAuth", by="other-ca", subject="svc-etl")
     for name in ("sign1", "sign2", "assertion"):
         run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", pki / f"{name}.key")
+    (pki / "seal.key").write_bytes(os.urandom(32))
     (pki / "done").write_text("")
 
 
 # Services
 
 
-def postgres(folder, pki):
+def postgres(folder, pki, filled=True):
     found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         raise Failed("PostgreSQL is not installed: apt-get install postgresql")
@@ -196,41 +202,25 @@ max_connections = 60
 """
     with open(data / "postgresql.conf", "a") as file:
         file.write(settings)
+    administrator = "local all postgres peer map=admin\n"
     rules = """
-local   all postgres  peer map=admin
 hostssl all by_password 127.0.0.1/32 scram-sha-256
 hostssl all vaultadmin  127.0.0.1/32 scram-sha-256
 hostssl all svc-etl     127.0.0.1/32 cert
 hostssl all all         127.0.0.1/32 scram-sha-256 clientcert=verify-ca
 """
-    (data / "pg_hba.conf").write_text(rules)
+    (data / "pg_hba.conf").write_text(administrator + (rules if filled else ""))
     with open(data / "pg_ident.conf", "a") as file:
         file.write(f"admin {pwd.getpwuid(os.geteuid()).pw_name} postgres\nadmin postgres postgres\n")
     process = start(folder, "postgres", [binaries / "postgres", "-D", data], **options)
     ready = (binaries / "pg_isready", "-q", "-h", place, "-p", str(port))
     await_ready(folder, "postgres", process, lambda: subprocess.run([str(part) for part in ready]).returncode == 0)
-    roles = """
-create role writers nologin;
-create role by_password login password 'planted-postgres-password' in role writers;
-create role "svc-etl" login in role writers;
-create role static_etl login password 'initial' in role writers;
-alter role by_password set role = 'writers';
-alter role "svc-etl" set role = 'writers';
-alter role static_etl set role = 'writers';
-create role vaultadmin login createrole password 'vaultpw';
-grant writers to vaultadmin with admin option;
-grant pg_signal_backend to vaultadmin;
-create database warehouse;
-"""
+    found = {"host": "localhost", "port": port, "database": "warehouse", "socket": str(place), "data": str(data), "bin": str(binaries)}
+    if not filled:
+        return found
     psql = ("psql", "-h", place, "-p", str(port), "-U", "postgres", "-q", "-v", "ON_ERROR_STOP=1")
-    run(*psql, "-d", "postgres", input=roles, env=environment)
-    grants = """
-revoke all on schema public from public;
-create schema analytics authorization writers;
-grant usage, create on schema public to writers;
-"""
-    run(*psql, "-d", "warehouse", input=grants, env=environment)
-    return {"host": "localhost", "port": port, "database": "warehouse", "socket": str(place), "data": str(data), "bin": str(binaries)}
+    run(*psql, "-d", "postgres", input=(HERE / "roles.sql").read_text(), env=environment)
+    return found
 
 
 def vault(folder, pki, place, postgres_at):
@@ -279,7 +269,7 @@ initialize "boot" {{
     found = {"address": at, "token": "root", "binary": str(bao), "config": f"{home}/server.hcl"}
     serve_vault(folder, pki, found)
     if postgres_at:
-        connect_vault(found, pki, postgres_at)
+        connect_vault(found, pki, f"127.0.0.1:{postgres_at['port']}", f"{pki}/ca.pem")
     return found
 
 
@@ -301,8 +291,8 @@ def vault_call(at, pki, method, path, body=None, token="root", headers=None):
     return json.loads(text) if text else {}
 
 
-def connect_vault(at, pki, postgres_at):
-    """Engines, and roles over the database, as the operations guide sets them up."""
+def connect_vault(at, pki, database, authority):
+    """Engines, and roles over the database, as the operations guide sets them up. `authority` is where Vault finds its file."""
     call = lambda method, path, body=None: vault_call(at, pki, method, path, body)  # noqa: E731
     call("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
     call("POST", "sys/mounts/kv1", {"type": "kv", "options": {"version": "1"}})
@@ -311,7 +301,7 @@ def connect_vault(at, pki, postgres_at):
     call("POST", "sys/mounts/pki", {"type": "pki"})
     for kind in ("approle", "jwt", "cert"):
         call("POST", f"sys/auth/{kind}", {"type": kind})
-    url = f"postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{postgres_at['port']}/postgres?sslmode=verify-full&sslrootcert={pki}/ca.pem"
+    url = f"postgresql://{{{{username}}}}:{{{{password}}}}@{database}/postgres?sslmode=verify-full&sslrootcert={authority}"
     call("POST", "database/config/warehouse", {
         "plugin_name": "postgresql-database-plugin", "allowed_roles": "*", "connection_url": url,
         "username": "vaultadmin", "password": "vaultpw", "password_authentication": "scram-sha-256",
@@ -359,11 +349,11 @@ path "sys/leases/revoke" { capabilities = ["update"] }
     call("POST", "pki/roles/etl", {"allow_any_name": True, "key_type": "ec", "key_bits": 256, "max_ttl": "1h", "enforce_hostnames": False})
 
 
-def trust_tokens(at, pki, oauth_at):
+def trust_tokens(at, pki, issuer, jwks_url):
     """Lets Vault believe the authorization server's tokens."""
     call = lambda path, body: vault_call(at, pki, "POST", path, body)  # noqa: E731
     call("auth/jwt/config", {
-        "jwks_url": oauth_at["jwks_url"], "jwks_ca_pem": (pki / "ca.pem").read_text(), "bound_issuer": oauth_at["issuer"],
+        "jwks_url": jwks_url, "jwks_ca_pem": (pki / "ca.pem").read_text(), "bound_issuer": issuer,
     })  # fmt: skip
     call("auth/jwt/role/etl", {
         "role_type": "jwt", "bound_audiences": ["vault"], "user_claim": "sub", "token_policies": "etl", "token_ttl": "1h",
@@ -401,7 +391,9 @@ def aws(folder, pki, place):
     home = folder / "aws"
     home.mkdir(exist_ok=True)
     command = [place / "venv/bin/moto_server", "-H", "127.0.0.1", "-p", str(port), "--ssl-cert", pki / "server.crt", "--ssl-key", pki / "server.key"]
-    process = start(folder, "aws", command, cwd=home)
+    # Everything it is asked is written down, for tests that count.
+    environment = {**os.environ, "MOTO_ENABLE_RECORDING": "1", "MOTO_RECORDER_FILEPATH": str(home / "asked.jsonl")}
+    process = start(folder, "aws", command, cwd=home, env=environment)
     at = f"https://localhost:{port}"
     await_ready(folder, "aws", process, lambda: answers(f"{at}/moto-api/", pki / "ca.pem"))
     return {"endpoint": at, "region": "us-east-1"}
@@ -441,8 +433,10 @@ def up(folder, names):
     try:
         if wanted("postgres"):
             found["postgres"] = postgres(folder, pki)
+        elif "postgres-empty" in names:
+            found["postgres"] = postgres(folder, pki, filled=False)
         if wanted("vault"):
-            found["vault"] = vault(folder, pki, place, found.get("postgres"))
+            found["vault"] = vault(folder, pki, place, found.get("postgres") if wanted("postgres") else None)
         if wanted("s3"):
             found["s3"] = object_store(folder, pki, place)
         if wanted("aws"):
@@ -452,7 +446,7 @@ def up(folder, names):
         if wanted("oauth"):
             found["oauth"] = oauth(folder, pki)
             if "vault" in found:
-                trust_tokens(found["vault"], pki, found["oauth"])
+                trust_tokens(found["vault"], pki, found["oauth"]["issuer"], found["oauth"]["jwks_url"])
         made = run(place / "venv/bin/python", HERE / "resources.py", input=json.dumps(found))
     except BaseException:
         down(folder)
@@ -514,6 +508,25 @@ def seal(folder, seconds):
     serve_vault(folder, pki, found["vault"])
 
 
+def fill(folder):
+    """Fills the services that examples/retail-cloud/compose.yaml started, and writes where they are."""
+    pki = folder.parent / "pki"
+    at = lambda port: f"https://localhost:{port}"  # noqa: E731
+    found = {
+        "pki": str(pki),
+        "postgres": {"host": "localhost", "port": 15432, "database": "warehouse"},
+        "vault": {"address": at(18200), "token": "root"},
+        "s3": {"endpoint": at(18333), "region": "us-east-1", "access_key_id": "test", "secret_access_key": "planted-s3-secret-key"},
+        "aws": {"endpoint": at(15000), "region": "us-east-1"},
+        "oauth": {"issuer": at(19000), "token_url": f"{at(19000)}/token", "jwks_url": f"{at(19000)}/jwks"},
+    }
+    connect_vault(found["vault"], pki, "postgres:5432", "/pki/ca.pem")
+    trust_tokens(found["vault"], pki, found["oauth"]["issuer"], "https://oauth:19000/jwks")
+    folder.mkdir(parents=True, exist_ok=True)
+    made = run(programs(folder) / "venv/bin/python", HERE / "resources.py", input=json.dumps(found))
+    (folder / "services.json").write_text(made + "\n")
+
+
 def put(python, found, key, encryption, content):
     made = {"found": found, "key": key, "encryption": encryption, "content": content.decode("latin-1")}
     run(python, HERE / "resources.py", "put", input=json.dumps(made))
@@ -558,8 +571,21 @@ def main():
             found = running(folder)
             python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
             put(python, found, key, encryption, sys.stdin.buffer.read())
+        case ["aws", folder, service]:
+            calls = {"found": running(folder), "service": service, "calls": json.loads(sys.stdin.read())}
+            python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
+            print(run(python, HERE / "resources.py", "call", input=json.dumps(calls)), end="")
+        case ["enforce", folder]:
+            found = running(folder)
+            at = f"{found['aws']['endpoint']}/moto-api/reset-auth"
+            if not answers(at, pathlib.Path(found["pki"]) / "ca.pem", data=b"0", headers={"Content-Type": "text/plain"}):
+                raise Failed("moto does not enforce policies")
         case ["seal", folder, seconds]:
             seal(pathlib.Path(folder).resolve(), float(seconds))
+        case ["certificates", folder]:
+            certificates(pathlib.Path(folder).resolve().parent / "pki")
+        case ["fill", folder]:
+            fill(pathlib.Path(folder).resolve())
         case ["example", folder, landing]:
             example(folder, pathlib.Path(landing))
         case _:

@@ -7,7 +7,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 /// Names the file that says where they are.
@@ -85,17 +88,90 @@ impl Services {
         answer["wrap_info"]["token"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Starts a Vault of a test's own, with nothing in it; it is ended when the result is dropped.
+    /// What Vault was asked and answered so far, as its audit log tells: secrets are hashed there, paths are not.
     ///
     /// # Panics
     ///
-    /// If it cannot be started.
-    pub fn own_vault(&self) -> OwnVault {
-        let folder = self.folder.with_file_name(format!("vault-{}", std::process::id()));
+    /// If there is no audit log.
+    pub fn audit(&self) -> Vec<Value> {
+        let log = fs::read_to_string(self.folder.join("vault/audit.log")).expect("Vault has an audit log");
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// What KMS was asked about a key so far: the operation, such as `Decrypt`, and what was sent with it.
+    ///
+    /// # Panics
+    ///
+    /// If nothing is written down of what moto is asked.
+    pub fn kms_calls(&self, key: &str) -> Vec<(String, Value)> {
+        let log = fs::read_to_string(self.folder.join("aws/asked.jsonl")).expect("moto writes down what it is asked");
+        let call = |line: &str| {
+            let entry: Value = serde_json::from_str(line).ok()?;
+            let operation = entry["headers"]["X-Amz-Target"].as_str()?.strip_prefix("TrentService.")?.to_owned();
+            let body = STANDARD.decode(entry["body"].as_str()?).ok()?;
+            let sent: Value = serde_json::from_slice(&body).ok()?;
+            let names = ["KeyId", "SourceKeyId", "DestinationKeyId"];
+            names.iter().any(|name| sent[name] == key).then_some((operation, sent))
+        };
+        log.lines().filter_map(call).collect()
+    }
+
+    /// Calls a service of moto by the names that boto3 gives the operations, one after the other.
+    ///
+    /// # Panics
+    ///
+    /// If it refuses one.
+    pub fn aws(&self, service: &str, calls: &[(&str, Value)]) -> Vec<Value> {
+        let calls = serde_json::to_string(calls).expect("it is JSON");
+        let said = self.script(&["aws", service], &calls);
+        serde_json::from_str(&said).expect("it answers in JSON")
+    }
+
+    /// A new key of KMS, by its ARN.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be made.
+    pub fn new_kms_key(&self) -> String {
+        let made = self.aws("kms", &[("create_key", Value::Object(serde_json::Map::new()))]);
+        made[0]["KeyMetadata"]["Arn"].as_str().expect("it has an ARN").to_owned()
+    }
+
+    /// What a file of YAML holds.
+    ///
+    /// # Panics
+    ///
+    /// If it is no YAML.
+    pub fn yaml(&self, file: &Path) -> Value {
+        let code = "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)";
+        let python = self.folder.with_file_name("programs").join("venv/bin/python");
+        let done = Command::new(python).args(["-c", code]).arg(file).output().expect("python starts");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        serde_json::from_slice(&done.stdout).expect("it is JSON")
+    }
+
+    /// Lets moto check signatures and IAM's policies from now on: for services of a test's own.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub fn enforce_policies(&self) {
+        self.script(&["enforce"], "");
+    }
+
+    /// Starts services of a test's own, such as `vault`, with nothing in them; they are ended when the result is dropped.
+    ///
+    /// # Panics
+    ///
+    /// If they cannot be started.
+    pub fn own(&self, names: &[&str]) -> OwnServices {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = self.folder.with_file_name(format!("own-{}-{number}", std::process::id()));
         let own = Self { at: Value::Null, folder: folder.clone() };
-        own.script(&["up", "vault"], "");
+        own.script(&[&["up"], names].concat(), "");
         let text = fs::read_to_string(folder.join("services.json")).unwrap_or_default();
-        OwnVault(Self { at: serde_json::from_str(&text).unwrap_or_default(), folder })
+        OwnServices(Self { at: serde_json::from_str(&text).unwrap_or_default(), folder })
     }
 
     /// Seals Vault for some seconds.
@@ -125,6 +201,11 @@ impl Services {
         self.script(&["put", key, encryption], content);
     }
 
+    /// Where they keep what they keep.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn script(&self, args: &[&str], input: &str) -> String {
         let mut command = Command::new("python3");
         command.arg(root().join("xtask/services/services.py")).arg(args.first().copied().unwrap_or_default());
@@ -142,10 +223,10 @@ impl Services {
     }
 }
 
-/// A Vault of a test's own.
-pub struct OwnVault(pub Services);
+/// Services of a test's own.
+pub struct OwnServices(pub Services);
 
-impl Drop for OwnVault {
+impl Drop for OwnServices {
     fn drop(&mut self) {
         self.0.script(&["down"], "");
         // What it kept is of no use to anybody.

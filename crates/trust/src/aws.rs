@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::{
@@ -14,25 +15,28 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use crate::credentials::Renewed;
 use crate::error::Problem;
-use crate::network::{CALL_TIMEOUT, root_of};
+use crate::network::{CALL_TIMEOUT, cause, root_of, tls_cause};
 
 /// How often a call is tried in all; the pauses grow and are spread at random.
 const ATTEMPTS_MAX: u32 = 6;
 /// The largest answer, in bytes: those of KMS, STS and Secrets Manager are far smaller.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
-/// The SDK's settings for one service.
+/// The SDK's settings, with credentials of AWS's usual chain. A service that may come back is tried again, unless `patience`
+/// is zero.
 pub(crate) async fn config(
     http: reqwest::Client,
     region: Option<&str>,
     endpoint: Option<&str>,
-    credentials: Option<SharedCredentialsProvider>,
+    patience: Duration,
 ) -> SdkConfig {
+    let attempts = if patience.is_zero() { 1 } else { ATTEMPTS_MAX };
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(CALL_TIMEOUT).build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(client(http))
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_max_backoff(Duration::from_secs(3)))
+        .retry_config(RetryConfig::standard().with_max_attempts(attempts).with_max_backoff(Duration::from_secs(3)))
         .timeout_config(timeouts);
     if let Some(region) = region {
         loader = loader.region(Region::new(region.to_owned()));
@@ -40,10 +44,13 @@ pub(crate) async fn config(
     if let Some(endpoint) = endpoint {
         loader = loader.endpoint_url(endpoint);
     }
-    if let Some(credentials) = credentials {
-        loader = loader.credentials_provider(credentials);
-    }
     loader.load().await
+}
+
+/// The same settings with these credentials, which are asked for at each call.
+pub(crate) fn with_credentials(config: &SdkConfig, credentials: Renewed) -> SdkConfig {
+    let provider = SharedCredentialsProvider::new(credentials);
+    config.to_builder().credentials_provider(provider).identity_cache(IdentityCache::no_cache()).build()
 }
 
 fn client(http: reqwest::Client) -> SharedHttpClient {
@@ -86,19 +93,23 @@ impl HttpConnector for Connector {
 }
 
 /// What a refusal of an AWS service means. AWS's own words can repeat what was sent, so only its codes are looked at.
-pub(crate) fn problem<E, R>(error: &SdkError<E, R>) -> Problem
+pub(crate) fn problem<E>(error: &SdkError<E, HttpResponse>) -> Problem
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
 {
+    if let Some(failure) = cause::<lockgate_model::Failure>(error) {
+        return Problem::Other(failure.clone());
+    }
     let code = match error {
         SdkError::ServiceError(service) => service.err().code().unwrap_or_default().to_owned(),
         SdkError::DispatchFailure(failure) => {
-            let cause = failure.as_connector_error();
-            let tls = cause.and_then(|cause| tls_cause(cause));
-            return tls.unwrap_or_else(|| {
-                Problem::Unreachable(cause.map_or_else(|| "the request could not be made".to_owned(), |c| root_of(c)))
-            });
+            let Some(connector) = failure.as_connector_error() else {
+                return Problem::Unreachable("the request could not be made".to_owned());
+            };
+            return match tls_cause(connector) {
+                Some(tls) => Problem::Tls(tls),
+                None => Problem::Unreachable(root_of(connector)),
+            };
         }
         SdkError::TimeoutError(_) => return Problem::Unreachable("it does not answer".to_owned()),
         SdkError::ResponseError(_) => return Problem::Answer("it is of no form that the SDK knows".to_owned()),
@@ -126,18 +137,12 @@ where
         | "KeyUnavailableException"
         | "InternalFailure"
         | "ServiceUnavailable" => Problem::Unreachable(format!("it failed with {code}")),
-        "" => Problem::Answer("it refused the request without saying why".to_owned()),
+        "" => match error.raw_response().map(|response| response.status().as_u16()) {
+            Some(401 | 403) => Problem::Denied,
+            Some(429) => Problem::Throttled,
+            Some(status @ 500..=599) => Problem::Unreachable(format!("it failed with status {status}")),
+            _ => Problem::Answer("it refused the request without saying why".to_owned()),
+        },
         other => Problem::Answer(format!("it refused the request with {other}")),
     }
-}
-
-fn tls_cause(error: &(dyn std::error::Error + 'static)) -> Option<Problem> {
-    let mut at = Some(error);
-    while let Some(cause) = at {
-        if let Some(reqwest) = cause.downcast_ref::<reqwest::Error>() {
-            return Some(crate::network::unanswered(reqwest)).filter(|problem| matches!(problem, Problem::Tls(_)));
-        }
-        at = cause.source();
-    }
-    None
 }

@@ -111,6 +111,9 @@ pub enum Problem {
     /// Vault is sealed.
     #[error("it is sealed")]
     Sealed,
+    /// Vault's node is not the active one, and passes nothing on.
+    #[error("it is a standby, and does not pass requests on to the active node")]
+    Standby,
     /// Who we are may not do this, or the login is not accepted.
     #[error("access is denied")]
     Denied,
@@ -140,7 +143,7 @@ pub enum Problem {
 impl Problem {
     /// Whether it may pass by itself.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Throttled | Self::Sealed)
+        matches!(self, Self::Unreachable(_) | Self::Throttled | Self::Sealed | Self::Standby)
     }
 
     fn kind_and_help(&self) -> (FailureKind, &'static str) {
@@ -156,6 +159,10 @@ impl Problem {
                 (FailureKind::Unreachable, "run again later, or raise the limit of calls at the service")
             }
             Self::Sealed => (FailureKind::Unreachable, "unseal it: `bao operator unseal`, or let its seal open it"),
+            Self::Standby => (
+                FailureKind::Unreachable,
+                "name the address of the active node, or of a load balancer that passes requests to it, in `vault: { address: … }`",
+            ),
             Self::Denied => (
                 FailureKind::Denied,
                 "grant it: docs/operations.md lists the policies; a login that was accepted before may have ended or been revoked",

@@ -115,7 +115,7 @@ impl Guarded {
                 return Err(Problem::LeftAlone(failing.0, left));
             }
         }
-        let done = call(self.service.as_ref());
+        let done = call(&Remembering(self));
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         match &done {
             Err(problem) if problem.may_pass() => {
@@ -127,28 +127,72 @@ impl Guarded {
         done
     }
 
-    /// Opens a key, or gives it as it was opened less than [`CACHED_KEY_TTL`] ago.
+    /// Opens a key, or gives it as it was made or opened less than [`CACHED_KEY_TTL`] ago.
     pub(crate) fn unwrap(
         &self,
         wrapped: &WrappedKey,
         under: &str,
         context: &EncryptionContext,
     ) -> Result<KeyMaterial, Problem> {
-        let of = sha256(&[context.canonical().as_slice(), b"\0", wrapped.as_bytes()].concat());
-        let now = Instant::now();
-        {
-            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-            opened.retain(|_, (_, until)| now < *until);
-            if let Some((key, _)) = opened.get(&of) {
-                return Ok(KeyMaterial::from_secret(Secret::new(*key.expose())));
-            }
+        match self.remembered(wrapped, context) {
+            Some(material) => Ok(material),
+            None => self.call(|service| service.unwrap(wrapped, under, context)),
         }
-        let material = self.call(|service| service.unwrap(wrapped, under, context))?;
+    }
+
+    fn remembered(&self, wrapped: &WrappedKey, context: &EncryptionContext) -> Option<KeyMaterial> {
+        let now = Instant::now();
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.retain(|_, (_, until)| now < *until);
+        let (key, _) = opened.get(&name_of(wrapped, context))?;
+        Some(KeyMaterial::from_secret(Secret::new(*key.expose())))
+    }
+
+    fn remember(&self, wrapped: &WrappedKey, context: &EncryptionContext, material: &KeyMaterial) {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if opened.len() < CACHED_KEYS_MAX {
-            opened.insert(of, (Secret::new(*material.expose()), now + CACHED_KEY_TTL));
+            let kept = (Secret::new(*material.expose()), Instant::now() + CACHED_KEY_TTL);
+            opened.insert(name_of(wrapped, context), kept);
         }
+    }
+}
+
+/// By what an opened key is found again: what it is wrapped as, and what it is for.
+fn name_of(wrapped: &WrappedKey, context: &EncryptionContext) -> Sha256Digest {
+    sha256(&[context.canonical().as_slice(), b"\0", wrapped.as_bytes()].concat())
+}
+
+/// A guarded service which remembers the keys that it makes and opens, so that a key that was made just now is not asked
+/// for again.
+struct Remembering<'a>(&'a Guarded);
+
+impl KeyService for Remembering<'_> {
+    fn name(&self) -> String {
+        self.0.service.name()
+    }
+
+    fn generate(&self, context: &EncryptionContext) -> Result<Generated, Problem> {
+        let made = self.0.service.generate(context)?;
+        self.0.remember(&made.wrapped, context, &made.material);
+        Ok(made)
+    }
+
+    fn unwrap(&self, wrapped: &WrappedKey, under: &str, context: &EncryptionContext) -> Result<KeyMaterial, Problem> {
+        let material = self.0.service.unwrap(wrapped, under, context)?;
+        self.0.remember(wrapped, context, &material);
         Ok(material)
+    }
+
+    fn rewrap(&self, wrapped: &WrappedKey, under: &str, context: &EncryptionContext) -> Result<WrappedKey, Problem> {
+        self.0.service.rewrap(wrapped, under, context)
+    }
+
+    fn rotate(&self) -> Result<(), Problem> {
+        self.0.service.rotate()
+    }
+
+    fn describe(&self) -> Result<Described, Problem> {
+        self.0.service.describe()
     }
 }
 

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod aws;
+mod credentials;
 mod durable_file;
 mod error;
 mod key_service;

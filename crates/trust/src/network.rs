@@ -71,12 +71,17 @@ pub(crate) fn unanswered(error: &reqwest::Error) -> Problem {
     Problem::Unreachable(if error.is_timeout() { "it does not answer".to_owned() } else { root_of(error) })
 }
 
-/// What is wrong with TLS, if that is what is wrong. What an I/O error holds is not among its sources.
-fn tls_cause(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+/// What is wrong with TLS, if that is what is wrong.
+pub(crate) fn tls_cause(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    cause::<rustls::Error>(error).map(ToString::to_string)
+}
+
+/// The first error of a kind among an error and its causes. What an I/O error holds is not among its sources.
+pub(crate) fn cause<'a, T: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a T> {
     let mut at = Some(error);
     while let Some(cause) = at {
-        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-            return Some(tls.to_string());
+        if let Some(found) = cause.downcast_ref::<T>() {
+            return Some(found);
         }
         let held = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         at = match held {
@@ -110,7 +115,7 @@ pub(crate) async fn answer(mut response: reqwest::Response) -> Result<(u16, Valu
     }
     match serde_json::from_slice(&bytes) {
         Ok(value) => Ok((status, value)),
-        Err(_) if status >= 400 => Ok((status, Value::Null)),
+        Err(_) if status >= 300 => Ok((status, Value::Null)),
         Err(_) => Err(Problem::Answer("it is no JSON".to_owned())),
     }
 }

@@ -96,7 +96,7 @@ impl CredentialProvider for Chain {
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
         let given = self.0.provide_credentials().await.map_err(|error| object_store::Error::Generic {
             store: "S3",
-            source: format!("no AWS credentials could be had: {error}").into(),
+            source: format!("no AWS credentials could be had: {}", network::root_of(&error)).into(),
         })?;
         Ok(Arc::new(AwsCredential {
             key_id: given.access_key_id().to_owned(),

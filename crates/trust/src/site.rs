@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_config::SdkConfig;
 use jiff::Timestamp;
 use lockgate_crypto::Secret;
 use lockgate_project::{
@@ -18,6 +17,7 @@ use rustls::ClientConfig;
 use serde_json::{Value, json};
 
 use crate::aws;
+use crate::credentials::{Assumed, Chain, InVault, Renewed, Source};
 use crate::error::{Problem, TrustError};
 use crate::key_service::Guarded;
 use crate::key_service::aws_kms::AwsKms;
@@ -44,6 +44,7 @@ struct Connected {
     network: Option<Arc<Network>>,
     vault: Option<Arc<Vault>>,
     oauth: BTreeMap<String, Arc<TokenClient>>,
+    aws: Option<(SdkConfig, Renewed)>,
 }
 
 impl std::fmt::Debug for Site {
@@ -129,11 +130,8 @@ impl Site {
             SecretRef::Vault { path, field } => {
                 let (vault, network) = (self.vault()?, self.network()?);
                 let answer = network.wait(vault.call(Method::Read, path, None))?;
-                // The second version of the engine puts the fields one level lower.
-                let nested = answer.data.get("data").and_then(|data| data.get(field)).and_then(Value::as_str);
-                let found = nested.map(|text| Secret::new(text.to_owned())).or_else(|| answer.text(field));
-                vault.lease_of(path, &answer, &network);
-                found.ok_or_else(|| failed("what Vault keeps there has no such field"))
+                vault.lease_of(path, &answer, network.handle());
+                answer.field(field).ok_or_else(|| failed("what Vault keeps there has no such field"))
             }
             SecretRef::AwsSecretsManager { name, field } => {
                 let text = self.aws_secret(name)?;
@@ -252,60 +250,56 @@ impl Site {
         })
     }
 
-    /// The SDK's settings for an AWS service, with another address than the project's where one is given.
-    pub(crate) fn aws_config(&self, endpoint: Option<&str>) -> Result<aws_config::SdkConfig, TrustError> {
-        let network = self.network()?;
-        let http = network::http(&self.tls(None)?)?;
-        let endpoint = endpoint.or(self.aws.endpoint.as_deref());
-        let credentials = self.aws_credentials()?;
-        Ok(network.wait(aws::config(http, self.aws.region.as_deref(), endpoint, credentials)))
+    /// The SDK's settings for an AWS service, with another address than the project's where one is given. All services of a
+    /// project share one client and one set of credentials, which are fetched here unless AWS's usual chain gives them.
+    pub(crate) fn aws_config(&self, endpoint: Option<&str>) -> Result<SdkConfig, TrustError> {
+        let (config, credentials) = self.aws_client()?;
+        if !matches!(self.aws.credentials, AwsCredentials::Chain) {
+            let fetched = self.network()?.wait(credentials.current());
+            fetched.map_err(|failure| TrustError::Service {
+                service: "AWS credentials".to_owned(),
+                problem: Problem::Other(failure),
+            })?;
+        }
+        Ok(match endpoint {
+            Some(endpoint) => config.to_builder().endpoint_url(endpoint).build(),
+            None => config,
+        })
     }
 
-    /// Credentials from elsewhere than AWS's usual chain.
-    fn aws_credentials(&self) -> Result<Option<SharedCredentialsProvider>, TrustError> {
-        let credentials = match &self.aws.credentials {
-            AwsCredentials::Chain => return Ok(None),
-            AwsCredentials::Vault(path) => {
-                let (vault, path, network) = (self.vault()?, path.clone(), self.network()?);
-                let answer = network.wait(vault.call(Method::Read, &path, None))?;
-                vault.lease_of(&path, &answer, &network);
-                let field = |name: &str| {
-                    let nested = answer.data.get("data").and_then(|data| data.get(name)).and_then(Value::as_str);
-                    nested.map(str::to_owned).or_else(|| answer.text(name).map(|text| text.expose().clone()))
-                };
-                let (Some(id), Some(secret)) = (field("access_key"), field("secret_key")) else {
-                    let problem = Problem::Answer("it holds no access_key and secret_key".into());
-                    return Err(vault.failed(&path, problem));
-                };
-                Credentials::new(id, secret, field("security_token"), None, "vault")
-            }
-            AwsCredentials::WebIdentity { role_arn, oauth } => self.assumed(role_arn, oauth)?,
-        };
-        Ok(Some(SharedCredentialsProvider::new(credentials)))
-    }
-
-    /// Assumes a role with a token of an identity provider.
-    fn assumed(&self, role_arn: &str, client: &str) -> Result<Credentials, TrustError> {
-        let token = self.access_token(client)?;
+    fn aws_client(&self) -> Result<(SdkConfig, Renewed), TrustError> {
+        if let Some(present) = &self.connected().aws {
+            return Ok(present.clone());
+        }
         let network = self.network()?;
         let http = network::http(&self.tls(None)?)?;
         let (region, endpoint) = (self.aws.region.as_deref(), self.aws.endpoint.as_deref());
-        // The call is not signed, so it needs no credentials of its own.
-        let config = network.wait(aws::config(http, region, endpoint, None));
-        let request = aws_sdk_sts::Client::new(&config)
-            .assume_role_with_web_identity()
-            .role_arn(role_arn)
-            .role_session_name("lockgate")
-            .web_identity_token(token.expose());
-        let service = || format!("AWS STS, role {role_arn}");
-        let answer = network
-            .wait(request.send())
-            .map_err(|error| TrustError::Service { service: service(), problem: aws::problem(&error) })?;
-        let missing = || TrustError::Service { service: service(), problem: Problem::Answer("no credentials".into()) };
-        let given = answer.credentials().ok_or_else(missing)?;
-        let ends = std::time::SystemTime::try_from(*given.expiration()).ok();
-        let session = Some(given.session_token().to_owned());
-        Ok(Credentials::new(given.access_key_id(), given.secret_access_key(), session, ends, "web identity"))
+        let config = network.wait(aws::config(http, region, endpoint, self.patience()));
+        let credentials =
+            Renewed::new(self.aws_credentials(&config)?, network.handle().clone(), Arc::new(SystemTime::now));
+        let made = (aws::with_credentials(&config, credentials.clone()), credentials);
+        // Another thread may have been faster: all share its credentials.
+        Ok(self.connected().aws.get_or_insert(made).clone())
+    }
+
+    /// Where credentials come from; `config` has those of AWS's usual chain.
+    fn aws_credentials(&self, config: &SdkConfig) -> Result<Arc<dyn Source>, TrustError> {
+        Ok(match &self.aws.credentials {
+            AwsCredentials::Chain => {
+                let absent = || TrustError::Unknown("AWS credentials: the SDK has no chain of them".to_owned());
+                Arc::new(Chain(config.credentials_provider().ok_or_else(absent)?))
+            }
+            AwsCredentials::Vault(path) => {
+                let runtime = self.network()?.handle().clone();
+                Arc::new(InVault { vault: self.vault()?, path: path.clone(), runtime })
+            }
+            // The call that assumes a role is not signed, so it needs no credentials of its own.
+            AwsCredentials::WebIdentity { role_arn, oauth } => Arc::new(Assumed {
+                sts: aws_sdk_sts::Client::new(config),
+                role_arn: role_arn.clone(),
+                tokens: self.token_client(oauth)?,
+            }),
+        })
     }
 
     /// What Vault lent, and how long it lasts.

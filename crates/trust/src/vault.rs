@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use lockgate_crypto::Secret;
 use lockgate_project::VaultSettings;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use crate::error::{Problem, TrustError};
 use crate::network::{Network, answer, retried, unanswered, wipe};
@@ -60,6 +61,12 @@ impl Drop for Answer {
 }
 
 impl Answer {
+    /// A field of a secret, whichever version of the key/value engine keeps it: the second puts its fields one level lower.
+    pub(crate) fn field(&self, name: &str) -> Option<Secret<String>> {
+        let nested = self.data.get("data").and_then(|data| data.get(name)).and_then(Value::as_str);
+        nested.map(|text| Secret::new(text.to_owned())).or_else(|| self.text(name))
+    }
+
     /// A text of the data.
     pub(crate) fn text(&self, field: &str) -> Option<Secret<String>> {
         match self.data.get(field)? {
@@ -175,6 +182,11 @@ impl Vault {
         Ok(token)
     }
 
+    /// When the token has to be renewed: now where there is none, `None` for one without an end.
+    async fn token_due(&self) -> Option<Instant> {
+        self.session.lock().await.as_ref().map_or_else(|| Some(Instant::now()), |session| session.renew_from)
+    }
+
     async fn forget(&self, token: &Arc<Secret<String>>) {
         let mut session = self.session.lock().await;
         if session.as_ref().is_some_and(|present| Arc::ptr_eq(&present.token, token)) {
@@ -196,22 +208,25 @@ impl Vault {
         let incomplete = || self.failed(&path, Problem::Answer("it holds no user name and password".to_owned()));
         let user = answer.text("username").ok_or_else(incomplete)?.expose().clone();
         let password = answer.text("password").ok_or_else(incomplete)?;
-        self.lease_of(&path, &answer, network);
+        self.lease_of(&path, &answer, network.handle());
         Ok((user, password))
     }
 
-    /// Keeps the lease of what was read alive until [`end`](Self::end), if it has one.
-    pub(crate) fn lease_of(self: &Arc<Self>, path: &str, answer: &Answer, network: &Network) {
-        if !answer.lease_id.is_empty() {
-            lease::keep(self, path, answer, network);
+    /// Keeps the lease of what was read alive until [`end`](Self::end), if it has one, and gives its id.
+    pub(crate) fn lease_of(self: &Arc<Self>, path: &str, answer: &Answer, runtime: &Handle) -> Option<String> {
+        if answer.lease_id.is_empty() {
+            return None;
         }
+        lease::keep(self, path, answer, runtime);
+        Some(answer.lease_id.clone())
     }
 
     /// Revokes what was leased, and the token where we logged in. What cannot be revoked ends by itself.
     pub(crate) async fn end(&self) {
+        let leased = self.leases.take();
         let session = self.session.lock().await.take();
         let Some(session) = session else { return };
-        for id in self.leases.take() {
+        for id in leased {
             let body = json!({ "lease_id": id, "sync": true });
             let _ = self.send(Method::Write, "sys/leases/revoke", Some(&body), Some(&session.token)).await;
         }
@@ -268,7 +283,10 @@ fn refused(status: u16, content: &Value) -> Problem {
     match status {
         403 => Problem::Denied,
         404 => Problem::Missing,
-        429 | 472 | 473 => Problem::Throttled,
+        429 => Problem::Throttled,
+        // A standby names the active node (307), or says what kind of standby it is. It is not followed: a redirection could
+        // lead a secret elsewhere.
+        307 | 472 | 473 => Problem::Standby,
         503 if says("sealed") => Problem::Sealed,
         500..=599 if says("max TTL") || says("lease") => Problem::Answer("the lease cannot be had".to_owned()),
         500..=599 => Problem::Unreachable(format!("it failed with status {status}")),

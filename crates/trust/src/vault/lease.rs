@@ -5,12 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::runtime::Handle;
 
 use super::{Answer, Method, Vault};
-use crate::network::Network;
 
 /// A lease that nears its last end is renewed for less than this, and then no more.
 const SHORTEST_RENEWAL: Duration = Duration::from_secs(2);
+
+/// A token is not renewed more often than this.
+const TOKEN_PAUSE: Duration = Duration::from_millis(500);
 
 /// The leases of a Vault.
 #[derive(Default)]
@@ -43,6 +46,12 @@ impl Leases {
         self.with(std::mem::take).into_keys().collect()
     }
 
+    /// How long a lease lasts from now on; nothing if it is not held any more.
+    pub(crate) fn left(&self, id: &str) -> Duration {
+        let ends = self.with(|leases| leases.get(id).map(|held| held.ends));
+        ends.map_or(Duration::ZERO, |ends| ends.saturating_duration_since(Instant::now()))
+    }
+
     /// What is leased now.
     pub(crate) fn status(&self) -> Vec<LeaseStatus> {
         let now = Instant::now();
@@ -56,12 +65,37 @@ impl Leases {
 }
 
 /// Remembers a lease and renews it at two thirds of its time for as long as it is held.
-pub(super) fn keep(vault: &Arc<Vault>, path: &str, answer: &Answer, network: &Network) {
+pub(super) fn keep(vault: &Arc<Vault>, path: &str, answer: &Answer, runtime: &Handle) {
     let (duration, id) = (Duration::from_secs(answer.lease_duration_s), answer.lease_id.clone());
     let held = Held { path: path.to_owned(), ends: Instant::now() + duration, renewable: answer.renewable };
-    vault.leases.with(|leases| leases.insert(id.clone(), held));
+    let is_first = vault.leases.with(|leases| {
+        let is_first = leases.is_empty();
+        leases.insert(id.clone(), held);
+        is_first
+    });
+    if is_first {
+        runtime.spawn(keep_token(Arc::downgrade(vault)));
+    }
     if answer.renewable {
-        network.handle().spawn(renew(Arc::downgrade(vault), id, duration));
+        runtime.spawn(renew(Arc::downgrade(vault), id, duration));
+    }
+}
+
+/// Keeps our token alive as long as anything is leased, since what was lent to a token ends with it.
+async fn keep_token(vault: Weak<Vault>) {
+    loop {
+        let Some(due) = (match vault.upgrade() {
+            Some(vault) => vault.token_due().await,
+            None => return,
+        }) else {
+            return;
+        };
+        tokio::time::sleep_until(due.max(Instant::now() + TOKEN_PAUSE).into()).await;
+        match vault.upgrade() {
+            // What cannot be renewed is tried again, and told by the call that needs it.
+            Some(vault) if !vault.leases.with(|leases| leases.is_empty()) => drop(vault.token().await),
+            Some(_) | None => return,
+        }
     }
 }
 

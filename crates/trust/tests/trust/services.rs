@@ -13,13 +13,13 @@ use lockgate_trust::{KeyStore, Keyring, LedgerPlace, Site};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-struct Place {
-    folder: TempDir,
-    site: Site,
+pub(crate) struct Place {
+    pub(crate) folder: TempDir,
+    pub(crate) site: Site,
 }
 
 /// A project with these keys, on the shared services; `extra` is added to its file.
-fn place(services: &Services, keys: &str, login: &str, extra: &str) -> Place {
+pub(crate) fn place(services: &Services, keys: &str, login: &str, extra: &str) -> Place {
     let folder = tempfile::tempdir().unwrap();
     let aws = json!({ "data": { "access_key": "test", "secret_key": "test" } });
     services.vault("POST", "secret/data/aws", &aws);
@@ -47,14 +47,14 @@ ledger: {{ at: 'file://./ledger' }}
     Place { site: Site::new(project).impatient(), folder }
 }
 
-const ROOT: &str = "token: 'file:./token'";
+pub(crate) const ROOT: &str = "token: 'file:./token'";
 
 impl Place {
-    fn ledger(&self) -> PathBuf {
+    pub(crate) fn ledger(&self) -> PathBuf {
         self.folder.path().join("ledger")
     }
 
-    fn keyring(&self, project: &str) -> Keyring {
+    pub(crate) fn keyring(&self, project: &str) -> Keyring {
         let store = KeyStore::open(&self.site).unwrap();
         Keyring::open(
             project.parse().unwrap(),
@@ -67,11 +67,11 @@ impl Place {
     }
 }
 
-fn column() -> (DatasetName, ColumnName) {
+pub(crate) fn column() -> (DatasetName, ColumnName) {
     ("analytics.customers".parse().unwrap(), "name".parse().unwrap())
 }
 
-fn settle(keyring: &mut Keyring) {
+pub(crate) fn settle(keyring: &mut Keyring) {
     keyring.save().unwrap();
     keyring.acknowledge().unwrap();
 }
@@ -266,4 +266,38 @@ fn a_role_is_assumed_with_a_token_of_the_authorization_server() {
     let site = Site::new(project).impatient();
     let described = site.probe_key_service().unwrap().unwrap();
     assert!(described.contains(&services.text("/aws/kms_key")) && described.contains("enabled"), "{described}");
+}
+
+#[test]
+fn credentials_are_read_from_vault_once_for_all_aws_services_of_a_command() {
+    let Some(services) = services() else { return };
+    let keys = format!("aws-kms: '{}'", services.text("/aws/kms_key"));
+    let path = format!("secret/data/aws-counted-{}", std::process::id());
+    services.vault("POST", &path, &json!({ "data": { "access_key": "test", "secret_key": "test" } }));
+    let place = place(&services, &keys, ROOT, "");
+    let mut project = (*place.site).clone();
+    project.aws.credentials = lockgate_project::AwsCredentials::Vault(path.clone());
+    let site = Site::new(project).impatient();
+    let secret =
+        lockgate_project::SecretRef::AwsSecretsManager { name: "warehouse".into(), field: Some("password".into()) };
+    let bucket = lockgate_project::S3Location {
+        bucket: "landing".into(),
+        prefix: String::new(),
+        endpoint: Some(services.text("/s3/endpoint")),
+        kms_key: None,
+        tls: None,
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| site.probe_key_service().unwrap());
+            scope.spawn(|| site.secret(&secret).unwrap());
+            scope.spawn(|| site.bucket(&bucket).unwrap());
+        }
+    });
+    let is_read = |entry: &Value| {
+        entry["type"] == "request"
+            && entry["request"]["operation"] == "read"
+            && entry["request"]["path"] == path.as_str()
+    };
+    assert_eq!(services.audit().iter().filter(|entry| is_read(entry)).count(), 1);
 }
