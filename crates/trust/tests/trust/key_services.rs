@@ -8,7 +8,7 @@ use lockgate_crypto::SystemRandom;
 use lockgate_model::{Failure, FailureKind, RunId};
 use lockgate_project::KeyService;
 use lockgate_test_services::services;
-use lockgate_trust::{KeyStore, Keyring, Site};
+use lockgate_trust::{KeyStore, Keyring, LedgerPlace, Site};
 use serde_json::{Value, json};
 
 use crate::services::{Place, ROOT, column, place, settle};
@@ -133,7 +133,13 @@ fn a_replica_of_a_multi_region_key_opens_what_the_primary_wrapped() {
         let open = || {
             let store = KeyStore::open(&site)?;
             let random = Arc::new(SystemRandom);
-            Keyring::open("retail".parse().unwrap(), store, &before.ledger(), random, Timestamp::now())
+            Keyring::open(
+                "retail".parse().unwrap(),
+                store,
+                LedgerPlace::folder(&before.ledger()),
+                random,
+                Timestamp::now(),
+            )
         };
         if !opens {
             let failure = Failure::from(open().err().unwrap());
