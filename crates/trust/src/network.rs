@@ -73,7 +73,18 @@ pub(crate) fn unanswered(error: &reqwest::Error) -> Problem {
 
 /// What is wrong with TLS, if that is what is wrong.
 pub(crate) fn tls_cause(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    cause::<rustls::Error>(error).map(ToString::to_string)
+    cause::<rustls::Error>(error).map(tls_text)
+}
+
+/// What went wrong in a handshake. A server that has nothing in common with us says no more than that it failed.
+pub(crate) fn tls_text(error: &rustls::Error) -> String {
+    use rustls::AlertDescription::{HandshakeFailure, InsufficientSecurity, ProtocolVersion};
+    match error {
+        rustls::Error::AlertReceived(HandshakeFailure | InsufficientSecurity | ProtocolVersion) => format!(
+            "{error}: it has no version, suite or group of TLS that the rules permit, or wants a certificate that we do not show"
+        ),
+        other => other.to_string(),
+    }
 }
 
 /// The first error of a kind among an error and its causes. What an I/O error holds is not among its sources.

@@ -242,8 +242,8 @@ fn tls(
     own: Option<&TlsSettings>,
     said: &mut Said,
 ) -> Result<(), Failure> {
-    let TlsFacts { version, suite, chain } = site.probe_tls(host, port, opening, own)?;
-    said.well.push(format!("{version} with {suite}, which the rules permit"));
+    let TlsFacts { version, suite, rule, chain } = site.probe_tls(host, port, opening, own)?;
+    said.well.push(format!("{version} with {suite}: {rule}"));
     chain.iter().try_for_each(|facts| certificate(facts, said))
 }
 

@@ -25,6 +25,7 @@ fn what_is_well_is_told_in_a_line_each() {
         ("ledger", "none at"),
         ("our certificate", "CN=svc-etl"),
         ("vault", "policies default, etl"),
+        ("vault", "AES-128-GCM is approved (SP 800-38D)"),
         ("oauth tokens", "gives tokens"),
         ("store landing", "answers with our credentials"),
         ("store warehouse", "TLSv1_3 with TLS13_AES_"),
