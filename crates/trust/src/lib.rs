@@ -34,7 +34,7 @@ pub use key_service::{CACHED_KEY_TTL, CACHED_KEYS_MAX};
 pub use key_store::{KEY_FILE, KEY_FILE_BYTES_MAX, KekState, KeyStore, SEEN_CHECKPOINT_FILE, VERIFIER_KEY_FILE};
 pub use key_table::{DekRecord, KEY_TABLE_BYTES_MAX, KEY_TABLE_FILE, KeyRecord, KeyState, KeyTable};
 pub use keyring::{KeyStatus, Keyring};
-pub use network::Network;
+pub use network::{Network, jittered, root_of, tls_cause};
 pub use oauth::{
     BearerToken, Claims, FetchKeys, JWKS_KEYS_MAX, JwtRefusal, JwtValidator, TOKEN_BYTES_MAX, TokenClient,
 };

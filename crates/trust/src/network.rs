@@ -72,7 +72,7 @@ pub(crate) fn unanswered(error: &reqwest::Error) -> Problem {
 }
 
 /// What is wrong with TLS, if that is what is wrong.
-pub(crate) fn tls_cause(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+pub fn tls_cause(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     cause::<rustls::Error>(error).map(tls_text)
 }
 
@@ -103,7 +103,8 @@ pub(crate) fn cause<'a, T: std::error::Error + 'static>(error: &'a (dyn std::err
     None
 }
 
-pub(crate) fn root_of(error: &(dyn std::error::Error + 'static)) -> String {
+/// What the last of an error's causes says.
+pub fn root_of(error: &(dyn std::error::Error + 'static)) -> String {
     let mut at = error;
     while let Some(source) = at.source() {
         at = source;
@@ -153,9 +154,13 @@ pub(crate) async fn retried<T, F: Future<Output = Result<T, Problem>>>(
             Err(problem) if problem.may_pass() && began.elapsed() < patience => {}
             done => return done,
         }
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let spread = now.map_or(0, |now| now.subsec_nanos()) % 1_000;
-        tokio::time::sleep(pause / 2 + pause.mul_f64(f64::from(spread) / 2_000.0)).await;
+        tokio::time::sleep(jittered(pause)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Between half and the whole of a pause, so that many clients of one server do not come back together.
+pub fn jittered(pause: Duration) -> Duration {
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+    pause / 2 + pause.mul_f64(f64::from(nanos % 1_000) / 2_000.0)
 }
