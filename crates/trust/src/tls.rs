@@ -2,7 +2,7 @@
 //! a certificate is given.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -102,26 +102,29 @@ pub(crate) fn client(
     Ok(Arc::new(config))
 }
 
-fn authorities(ca: Option<&Path>) -> Result<RootCertStore, TrustError> {
+fn authorities(ca: Option<&Path>) -> Result<Arc<RootCertStore>, TrustError> {
+    let Some(path) = ca else { return of_the_system() };
     let mut roots = RootCertStore::empty();
-    match ca {
-        Some(path) => {
-            let certificates = certificates(&read(path)?).map_err(|reason| damaged(path, reason))?;
-            for certificate in certificates {
-                roots.add(certificate).map_err(|error| damaged(path, error.to_string()))?;
-            }
-        }
-        None => {
-            let found = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(found.certs);
-            if roots.is_empty() {
-                let reason =
-                    "the system has no certificates of authorities: install them, or name a file with `tls: { ca: … }`";
-                return Err(TrustError::Tls(reason.to_owned()));
-            }
-        }
+    for certificate in certificates(&read(path)?).map_err(|reason| damaged(path, reason))? {
+        roots.add(certificate).map_err(|error| damaged(path, error.to_string()))?;
     }
-    Ok(roots)
+    Ok(Arc::new(roots))
+}
+
+/// The system's authorities, which are many, and looked for once.
+fn of_the_system() -> Result<Arc<RootCertStore>, TrustError> {
+    static FOUND: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(Arc::clone(found));
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        let reason =
+            "the system has no certificates of authorities: install them, or name a file with `tls: { ca: … }`";
+        return Err(TrustError::Tls(reason.to_owned()));
+    }
+    Ok(Arc::clone(FOUND.get_or_init(|| Arc::new(roots))))
 }
 
 fn certified(identity: &Pem, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TrustError> {
