@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use crate::aws;
 use crate::error::{Problem, TrustError};
 use crate::oauth::TokenClient;
-use crate::vault::{Leases, Method, Vault};
+use crate::vault::{Method, Vault};
 
 /// Credentials are fetched anew when they have less than this left, or less than a sixth of their life if that is sooner.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(5 * 60);
@@ -51,7 +51,7 @@ pub(crate) enum Until {
     /// At a time.
     At(SystemTime),
     /// When Vault's lease does, which is renewed as long as Vault lends it.
-    Leased { leases: Arc<Leases>, id: String },
+    Leased { vault: Arc<Vault>, id: String },
 }
 
 impl Until {
@@ -59,7 +59,7 @@ impl Until {
         match self {
             Self::Unstated => None,
             Self::At(end) => Some(end.duration_since(now).unwrap_or_default()),
-            Self::Leased { leases, id } => Some(leases.left(id)),
+            Self::Leased { vault, id } => Some(vault.lease_left(id)),
         }
     }
 }
@@ -196,7 +196,7 @@ impl Source for InVault {
             return Err(self.vault.failed(&self.path, problem).into());
         };
         let until = match lease {
-            Some(id) => Until::Leased { leases: Arc::clone(self.vault.leases()), id },
+            Some(id) => Until::Leased { vault: Arc::clone(&self.vault), id },
             None => Until::Unstated,
         };
         let session = field("security_token").or_else(|| field("session_token"));

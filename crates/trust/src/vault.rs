@@ -102,6 +102,11 @@ impl Vault {
         &self.leases
     }
 
+    /// How long a lease lasts from now on; nothing if it is not held any more.
+    pub(crate) fn lease_left(&self, id: &str) -> Duration {
+        self.leases.left(id)
+    }
+
     /// Reads or writes a path, logging in where needed.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, TrustError> {
         let done = retried(self.patience, || self.call_once(method, path, body)).await;

@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use lockgate_test_services::{OwnServices, services};
+use lockgate_test_services::{OwnService, services};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -63,7 +63,7 @@ fn commands(text: &str) -> Vec<String> {
 
 /// Services with nothing in them, a project, and a place for what the page keeps in `/etc/lockgate`.
 struct Guide {
-    own: OwnServices,
+    own: OwnService,
     folder: TempDir,
     project: Site,
 }
@@ -153,7 +153,9 @@ impl Guide {
     /// Sets the database up as the page says.
     fn database(&self) {
         let blocks = section("PostgreSQL");
-        self.psql("postgres", of(&blocks, "sql")[0]);
+        for (number, block) in of(&blocks, "sql").into_iter().enumerate() {
+            self.psql(if number == 0 { "postgres" } else { "warehouse" }, block);
+        }
         let file = PathBuf::from(self.own.0.text("/postgres/data")).join("pg_hba.conf");
         let administrator = fs::read_to_string(&file).unwrap();
         // Written into the file that is there: it belongs to the server.
