@@ -82,6 +82,7 @@ impl Guide {
         }
         let bundle = ["ca.key", "ca.pem"].map(|name| fs::read_to_string(pki.join(name)).unwrap()).concat();
         fs::write(etc.join("ca-bundle.pem"), bundle).unwrap();
+        fs::write(etc.join("reviewer-token"), "the token of a service account that may review").unwrap();
         let project = Site::empty();
         project.write("landing/customers/2026-11-01/a.csv", CSV);
         project.write("catalog/customers.yaml", CUSTOMERS);

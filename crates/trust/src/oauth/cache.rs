@@ -10,6 +10,9 @@ const EXPIRY_MARGIN: Duration = Duration::from_secs(30);
 /// How long a token without a stated end is used.
 const UNSTATED_LIFETIME: Duration = Duration::from_secs(60);
 
+/// The longest that a token is used, whatever its server says.
+const LIFETIME_MAX: Duration = Duration::from_secs(24 * 3_600);
+
 /// A token as a server gave it.
 pub(super) struct Given {
     pub(super) token: Secret<String>,
@@ -44,7 +47,7 @@ impl TokenCache {
         }
         let asked = (self.clock)();
         let given = fetch().await?;
-        let lifetime = given.lifetime.unwrap_or(UNSTATED_LIFETIME);
+        let lifetime = given.lifetime.unwrap_or(UNSTATED_LIFETIME).min(LIFETIME_MAX);
         let use_until = asked + (lifetime - EXPIRY_MARGIN.min(lifetime / 3));
         let token = Arc::new(given.token);
         *kept = Some(Kept { token: Arc::clone(&token), use_until });
@@ -91,7 +94,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_is_fetched_anew_shortly_before_it_ends_and_once_for_all_who_wait() {
-        for (lifetime_s, used_s) in [(Some(300), 270), (Some(3_600), 3_570), (Some(30), 20), (None, 40)] {
+        for (lifetime_s, used_s) in [
+            (Some(300), 270),
+            (Some(3_600), 3_570),
+            (Some(30), 20),
+            (None, 40),
+            (Some(86_399), 86_369),
+            (Some(86_401), 86_370),
+            (Some(u64::MAX), 86_370),
+        ] {
             let set = Set::new(lifetime_s);
             for round in 1..=3 {
                 let all = tokio::join!(set.number(), set.number(), set.number(), set.number());
