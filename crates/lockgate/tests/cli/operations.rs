@@ -70,7 +70,7 @@ struct Guide {
 
 impl Guide {
     fn new() -> Option<Self> {
-        let own = services()?.own(&["postgres-empty", "vault"]);
+        let own = services()?.own(&["postgres-empty", "vault", "oauth"]);
         let folder = tempfile::tempdir().unwrap();
         for name in ["etc", "run", "log"] {
             fs::create_dir(folder.path().join(name)).unwrap();
@@ -102,6 +102,7 @@ impl Guide {
         [
             ("db.example.org:5432", format!("localhost:{}", at("/postgres/port"))),
             ("https://vault.example.org:8200", at("/vault/address")),
+            ("https://login.example.org", at("/oauth/issuer")),
             ("/etc/lockgate", self.folder.path().join("etc").display().to_string()),
             ("/run/lockgate", self.folder.path().join("run").display().to_string()),
             ("/var/log", self.folder.path().join("log").display().to_string()),
@@ -175,6 +176,14 @@ impl Guide {
 project: retail
 tls: {{ ca: '{ca}', {tls} }}
 vault: {{ address: '{}', tls: {{ ca: '{ca}' }}, login: {{ {login} }} }}
+oauth:
+  tokens:
+    token_url: '{}'
+    client_id: etl-assertion
+    private_key: 'file:{}'
+    key_id: assertion
+    resource: 'urn:vault'
+    tls: {{ ca: '{ca}' }}
 stores:
   landing: {{ at: 'file://./landing' }}
   warehouse: {{ at: '{database}', secret: 'vault-db:{role}', clearance: internal }}
@@ -191,6 +200,8 @@ protect:
   - {{ tag: pii.birth_date, with: 'mask(date_to_year)' }}
 ",
             at("/vault/address"),
+            at("/oauth/token_url"),
+            self.own.0.pki("assertion.key"),
         );
         project.write("lockgate.yaml", settings);
     }
@@ -220,6 +231,8 @@ fn the_guide_is_done_as_it_stands() {
     assert_eq!(guide.psql("warehouse", "SELECT count(*) FROM analytics.customers"), "3");
     guide.nobody_gets_in_without_a_certificate();
     guide.with_an_agent(&vault[agent]);
+    guide.write_project(&guide.project, "jwt: { role: etl, oauth: tokens }", "etl", PKI);
+    guide.run("lockgate doctor --project /srv/retail");
     guide.policy_has_nothing_too_much();
     guide.rotating();
     guide.daily();
