@@ -39,6 +39,19 @@ fn what_is_well_is_told_in_a_line_each() {
 }
 
 #[test]
+fn every_server_is_told_with_its_version_suite_rule_and_chain() {
+    let Some(cloud) = Cloud::new(&Parts { keys: "aws-kms: 'KEY'", ..Parts::default() }) else { return };
+    let (code, found) = findings(&cloud);
+    assert_eq!(code, 0, "{found:#?}");
+    for what in ["keys", "vault", "oauth tokens", "store landing", "store warehouse"] {
+        let text = state(&found, what).1;
+        for said in ["TLSv1_3 with TLS13_AES_", "is approved (", "certificate of CN=server by CN=ca lasts"] {
+            assert!(text.contains(said), "{what}: {text}");
+        }
+    }
+}
+
+#[test]
 fn each_thing_that_is_broken_is_named_with_what_mends_it() {
     let Some(cloud) = Cloud::new(&Parts::default()) else { return };
     let whole = std::fs::read_to_string(cloud.site.path("lockgate.yaml")).unwrap();
