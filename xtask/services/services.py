@@ -445,7 +445,7 @@ def up(folder, names):
             found["kms_states"] = kms_states(folder, pki, place)
         if wanted("oauth"):
             found["oauth"] = oauth(folder, pki)
-            if "vault" in found:
+            if "vault" in found and wanted("postgres"):
                 trust_tokens(found["vault"], pki, found["oauth"]["issuer"], found["oauth"]["jwks_url"])
         made = run(place / "venv/bin/python", HERE / "resources.py", input=json.dumps(found))
     except BaseException:

@@ -159,19 +159,28 @@ impl Services {
         self.script(&["enforce"], "");
     }
 
+    /// Starts a Vault of a test's own, with nothing in it; it is ended when the result is dropped.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn own_vault(&self) -> OwnService {
+        self.own(&["vault"])
+    }
+
     /// Starts services of a test's own, such as `vault`, with nothing in them; they are ended when the result is dropped.
     ///
     /// # Panics
     ///
     /// If they cannot be started.
-    pub fn own(&self, names: &[&str]) -> OwnServices {
+    pub fn own(&self, names: &[&str]) -> OwnService {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = self.folder.with_file_name(format!("own-{}-{number}", std::process::id()));
         let own = Self { at: Value::Null, folder: folder.clone() };
         own.script(&[&["up"], names].concat(), "");
         let text = fs::read_to_string(folder.join("services.json")).unwrap_or_default();
-        OwnServices(Self { at: serde_json::from_str(&text).unwrap_or_default(), folder })
+        OwnService(Self { at: serde_json::from_str(&text).unwrap_or_default(), folder })
     }
 
     /// Seals Vault for some seconds.
@@ -223,10 +232,10 @@ impl Services {
     }
 }
 
-/// Services of a test's own.
-pub struct OwnServices(pub Services);
+/// One or more services of a test's own.
+pub struct OwnService(pub Services);
 
-impl Drop for OwnServices {
+impl Drop for OwnService {
     fn drop(&mut self) {
         self.0.script(&["down"], "");
         // What it kept is of no use to anybody.

@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use crate::aws;
 use crate::error::{Problem, TrustError};
 use crate::oauth::TokenClient;
-use crate::vault::{Leases, Method, Vault};
+use crate::vault::{Method, Vault};
 
 /// Credentials are fetched anew when they have less than this left, or less than a sixth of their life if that is sooner.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(5 * 60);
@@ -31,6 +31,9 @@ const EXPIRY_MARGIN: Duration = Duration::from_secs(5 * 60);
 const UNSTATED_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// How long the present credentials go on being used after new ones could not be had.
 const RETRY_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long fetching may take while the present credentials can still be used: calls wait for it.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where credentials come from.
 #[async_trait]
@@ -51,7 +54,7 @@ pub(crate) enum Until {
     /// At a time.
     At(SystemTime),
     /// When Vault's lease does, which is renewed as long as Vault lends it.
-    Leased { leases: Arc<Leases>, id: String },
+    Leased { vault: Arc<Vault>, id: String },
 }
 
 impl Until {
@@ -59,7 +62,7 @@ impl Until {
         match self {
             Self::Unstated => None,
             Self::At(end) => Some(end.duration_since(now).unwrap_or_default()),
-            Self::Leased { leases, id } => Some(leases.left(id)),
+            Self::Leased { vault, id } => Some(vault.lease_left(id)),
         }
     }
 }
@@ -76,6 +79,7 @@ struct Inner {
     clock: Clock,
     /// Where they are fetched, whoever asks for them.
     runtime: Handle,
+    refresh_timeout: Duration,
     /// Held while they are fetched, so that many who wait make one request.
     held: tokio::sync::Mutex<Option<Held>>,
 }
@@ -114,7 +118,8 @@ impl std::fmt::Debug for Renewed {
 
 impl Renewed {
     pub(crate) fn new(source: Arc<dyn Source>, runtime: Handle, clock: Clock) -> Self {
-        Self(Arc::new(Inner { source, clock, runtime, held: tokio::sync::Mutex::default() }))
+        let held = tokio::sync::Mutex::default();
+        Self(Arc::new(Inner { source, clock, runtime, refresh_timeout: REFRESH_TIMEOUT, held }))
     }
 
     /// Credentials that can be used now.
@@ -124,11 +129,8 @@ impl Renewed {
         if let Some(present) = held.as_ref().filter(|present| !present.is_due(now)) {
             return Ok(present.fetched.credentials.clone());
         }
-        let source = Arc::clone(&self.0.source);
-        let fetched = self.0.runtime.spawn(async move { source.fetch().await }).await;
-        let stopped =
-            |_| Err(Failure::new(FailureKind::Failed, "AWS credentials could not be fetched: it was stopped"));
-        match (fetched.unwrap_or_else(stopped), held.as_mut()) {
+        let can_wait = held.as_ref().is_none_or(|present| present.has_ended(now));
+        match (self.fetched(can_wait).await, held.as_mut()) {
             (Ok(fetched), _) => {
                 let credentials = fetched.credentials.clone();
                 *held = Some(Held::new(fetched, now));
@@ -139,6 +141,24 @@ impl Renewed {
                 Ok(present.fetched.credentials.clone())
             }
             (Err(failure), _) => Err(failure),
+        }
+    }
+
+    /// Fetches credentials, for as long as it takes or for as long as those who wait should.
+    async fn fetched(&self, can_wait: bool) -> Result<Fetched, Failure> {
+        let source = Arc::clone(&self.0.source);
+        let mut fetching = self.0.runtime.spawn(async move { source.fetch().await });
+        let done = match can_wait {
+            true => Ok((&mut fetching).await),
+            false => tokio::time::timeout(self.0.refresh_timeout, &mut fetching).await,
+        };
+        fetching.abort();
+        let failed =
+            |why: &str| Failure::new(FailureKind::Unreachable, format!("AWS credentials cannot be had: {why}"));
+        match done {
+            Ok(Ok(fetched)) => fetched,
+            Ok(Err(_)) => Err(failed("fetching them was stopped")),
+            Err(_) => Err(failed("fetching them takes too long")),
         }
     }
 }
@@ -196,7 +216,7 @@ impl Source for InVault {
             return Err(self.vault.failed(&self.path, problem).into());
         };
         let until = match lease {
-            Some(id) => Until::Leased { leases: Arc::clone(self.vault.leases()), id },
+            Some(id) => Until::Leased { vault: Arc::clone(&self.vault), id },
             None => Until::Unstated,
         };
         let session = field("security_token").or_else(|| field("session_token"));
@@ -245,12 +265,13 @@ mod tests {
 
     use super::*;
 
-    /// Gives numbered credentials that last `lasts`, unless it is told to fail; counts how often it is asked.
+    /// Gives numbered credentials that last `lasts`, unless it is told to fail or to hang; counts how often it is asked.
     #[derive(Debug)]
     struct Numbered {
         lasts: Option<Duration>,
         asked: Mutex<u32>,
         fails: Mutex<bool>,
+        hangs: Mutex<bool>,
         now: Arc<Mutex<SystemTime>>,
     }
 
@@ -259,8 +280,14 @@ mod tests {
         async fn fetch(&self) -> Result<Fetched, Failure> {
             // Others come to wait meanwhile.
             tokio::task::yield_now().await;
-            let mut asked = self.asked.lock().unwrap();
-            *asked += 1;
+            let hangs = {
+                *self.asked.lock().unwrap() += 1;
+                *self.hangs.lock().unwrap()
+            };
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            let asked = *self.asked.lock().unwrap();
             if *self.fails.lock().unwrap() {
                 return Err(Failure::new(FailureKind::Unreachable, "nobody answers"));
             }
@@ -278,10 +305,22 @@ mod tests {
     impl Set {
         fn new(lasts: Option<Duration>) -> Self {
             let now = Arc::new(Mutex::new(UNIX_EPOCH + Duration::from_secs(1_000_000)));
-            let source = Numbered { lasts, asked: Mutex::new(0), fails: Mutex::new(false), now: Arc::clone(&now) };
+            let source = Numbered {
+                lasts,
+                asked: Mutex::new(0),
+                fails: Mutex::default(),
+                hangs: Mutex::default(),
+                now: Arc::clone(&now),
+            };
             let (source, told) = (Arc::new(source), Arc::clone(&now));
             let clock: Clock = Arc::new(move || *told.lock().unwrap());
-            let renewed = Renewed::new(Arc::clone(&source) as Arc<dyn Source>, Handle::current(), clock);
+            let renewed = Renewed(Arc::new(Inner {
+                source: Arc::clone(&source) as Arc<dyn Source>,
+                clock,
+                runtime: Handle::current(),
+                refresh_timeout: Duration::from_millis(10),
+                held: tokio::sync::Mutex::default(),
+            }));
             Self { source, renewed, now }
         }
 
@@ -336,6 +375,18 @@ mod tests {
         assert_eq!(set.id().await.unwrap_err().kind, FailureKind::Unreachable, "they have ended");
         set.fails(false);
         assert_eq!(set.id().await, Ok("5".into()));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_long_for_new_ones_while_the_present_ones_can_be_used() {
+        let set = Set::new(Some(Duration::from_secs(900)));
+        assert_eq!(set.id().await, Ok("1".into()));
+        *set.source.hangs.lock().unwrap() = true;
+        set.passes(800);
+        assert_eq!(set.id().await, Ok("1".into()));
+        *set.source.hangs.lock().unwrap() = false;
+        set.passes(30);
+        assert_eq!(set.id().await, Ok("3".into()));
     }
 
     #[tokio::test]

@@ -153,7 +153,8 @@ impl Problem {
             }
             Self::Tls(_) => (
                 FailureKind::Refused,
-                "check `tls:`: its `ca` must have issued the service's certificate, and ours must be one the service knows",
+                "check `tls:`: its `ca` must have issued the service's certificate, and ours must be one the service knows; and that \
+                 the server offers TLS 1.3, or 1.2 with ECDHE and AES-GCM, and the curve P-256 or P-384",
             ),
             Self::Throttled => {
                 (FailureKind::Unreachable, "run again later, or raise the limit of calls at the service")

@@ -36,7 +36,7 @@ pub use key_store::{KEY_FILE, KEY_FILE_BYTES_MAX, KekState, KeyStore, SEEN_CHECK
 pub use key_table::{DekRecord, KEY_TABLE_BYTES_MAX, KEY_TABLE_FILE, KeyRecord, KeyState, KeyTable};
 pub use keyring::{KeyStatus, Keyring};
 pub use ledger_place::{Beside, LedgerPlace};
-pub use network::Network;
+pub use network::{Network, jittered, root_of, tls_cause};
 pub use oauth::{
     BearerToken, Claims, FetchKeys, JWKS_KEYS_MAX, JwtRefusal, JwtValidator, TOKEN_BYTES_MAX, TokenClient,
 };

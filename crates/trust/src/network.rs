@@ -72,8 +72,19 @@ pub(crate) fn unanswered(error: &reqwest::Error) -> Problem {
 }
 
 /// What is wrong with TLS, if that is what is wrong.
-pub(crate) fn tls_cause(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    cause::<rustls::Error>(error).map(ToString::to_string)
+pub fn tls_cause(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    cause::<rustls::Error>(error).map(tls_text)
+}
+
+/// What went wrong in a handshake. A server that has nothing in common with us says no more than that it failed.
+pub(crate) fn tls_text(error: &rustls::Error) -> String {
+    use rustls::AlertDescription::{HandshakeFailure, InsufficientSecurity, ProtocolVersion};
+    match error {
+        rustls::Error::AlertReceived(HandshakeFailure | InsufficientSecurity | ProtocolVersion) => format!(
+            "{error}: it has no version, suite or group of TLS that the rules permit, or wants a certificate that we do not show"
+        ),
+        other => other.to_string(),
+    }
 }
 
 /// The first error of a kind among an error and its causes. What an I/O error holds is not among its sources.
@@ -92,7 +103,8 @@ pub(crate) fn cause<'a, T: std::error::Error + 'static>(error: &'a (dyn std::err
     None
 }
 
-pub(crate) fn root_of(error: &(dyn std::error::Error + 'static)) -> String {
+/// What the last of an error's causes says.
+pub fn root_of(error: &(dyn std::error::Error + 'static)) -> String {
     let mut at = error;
     while let Some(source) = at.source() {
         at = source;
@@ -142,9 +154,13 @@ pub(crate) async fn retried<T, F: Future<Output = Result<T, Problem>>>(
             Err(problem) if problem.may_pass() && began.elapsed() < patience => {}
             done => return done,
         }
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let spread = now.map_or(0, |now| now.subsec_nanos()) % 1_000;
-        tokio::time::sleep(pause / 2 + pause.mul_f64(f64::from(spread) / 2_000.0)).await;
+        tokio::time::sleep(jittered(pause)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Between half and the whole of a pause, so that many clients of one server do not come back together.
+pub fn jittered(pause: Duration) -> Duration {
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+    pause / 2 + pause.mul_f64(f64::from(nanos % 1_000) / 2_000.0)
 }

@@ -22,14 +22,13 @@ use zeroize::Zeroizing;
 use crate::error::{Problem, TrustError};
 use crate::network::{answer, retried, unanswered, wipe};
 
+use cache::{Given, TokenCache};
+
 pub use jwt::{BearerToken, Claims, FetchKeys, JWKS_KEYS_MAX, JwtRefusal, JwtValidator, TOKEN_BYTES_MAX};
 
+mod cache;
 mod jwt;
 
-/// A token is fetched anew when it has less than this left.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(30);
-/// How long a token without a stated end is used.
-const UNSTATED_LIFETIME: Duration = Duration::from_secs(60);
 /// How long an assertion is good for, in seconds.
 const ASSERTION_TTL_S: u64 = 60;
 
@@ -48,14 +47,8 @@ pub struct TokenClient {
     settings: OAuthClient,
     http: reqwest::Client,
     proof: Arc<Proof>,
-    /// Held while a token is fetched, so that many who wait make one request.
-    cached: tokio::sync::Mutex<Option<Cached>>,
+    tokens: TokenCache,
     patience: Duration,
-}
-
-struct Cached {
-    token: Arc<Secret<String>>,
-    use_until: Instant,
 }
 
 #[derive(Serialize)]
@@ -70,25 +63,19 @@ struct Assertion<'a> {
 
 impl TokenClient {
     pub(crate) fn new(settings: OAuthClient, http: reqwest::Client, proof: Proof, patience: Duration) -> Self {
-        Self { settings, http, proof: Arc::new(proof), cached: tokio::sync::Mutex::new(None), patience }
+        Self { settings, http, proof: Arc::new(proof), tokens: TokenCache::new(Box::new(Instant::now)), patience }
     }
 
     /// An access token with some time left.
     pub async fn token(&self) -> Result<Arc<Secret<String>>, TrustError> {
-        let mut cached = self.cached.lock().await;
-        if let Some(present) = cached.as_ref().filter(|present| Instant::now() < present.use_until) {
-            return Ok(Arc::clone(&present.token));
-        }
-        let fetched = retried(self.patience, || self.fetch()).await.map_err(|problem| TrustError::Service {
+        let fetched = self.tokens.get(|| retried(self.patience, || self.fetch())).await;
+        fetched.map_err(|problem| TrustError::Service {
             service: format!("the authorization server at {}", self.settings.token_url),
             problem,
-        })?;
-        let token = Arc::clone(&fetched.token);
-        *cached = Some(fetched);
-        Ok(token)
+        })
     }
 
-    async fn fetch(&self) -> Result<Cached, Problem> {
+    async fn fetch(&self) -> Result<Given, Problem> {
         let mut form: Vec<(&str, Zeroizing<String>)> =
             vec![("grant_type", Zeroizing::new("client_credentials".into()))];
         let mut add = |name, value: &str| form.push((name, Zeroizing::new(value.to_owned())));
@@ -127,7 +114,7 @@ impl TokenClient {
         taken
     }
 
-    fn taken(&self, status: u16, content: &Value) -> Result<Cached, Problem> {
+    fn taken(&self, status: u16, content: &Value) -> Result<Given, Problem> {
         match status {
             200 => {}
             // What the server says of a refusal is one of a few words (RFC 6749, section 5.2).
@@ -148,9 +135,8 @@ impl TokenClient {
             content.get("token_type").and_then(Value::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"));
         let token = content.get("access_token").and_then(Value::as_str).filter(|token| is_bearer && !token.is_empty());
         let token = token.ok_or_else(|| Problem::Answer("it holds no bearer token".to_owned()))?;
-        let lifetime = content.get("expires_in").and_then(Value::as_u64).map_or(UNSTATED_LIFETIME, Duration::from_secs);
-        let margin = EXPIRY_MARGIN.min(lifetime / 3);
-        Ok(Cached { token: Arc::new(Secret::new(token.to_owned())), use_until: Instant::now() + (lifetime - margin) })
+        let lifetime = content.get("expires_in").and_then(Value::as_u64).map(Duration::from_secs);
+        Ok(Given { token: Secret::new(token.to_owned()), lifetime })
     }
 
     async fn prove(&self) -> Result<Shown, Problem> {

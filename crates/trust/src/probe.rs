@@ -15,6 +15,7 @@ use serde_json::Value;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::error::{Problem, TrustError};
+use crate::network::tls_text;
 use crate::site::Site;
 use crate::tls;
 use crate::vault::Method;
@@ -42,6 +43,8 @@ pub struct TlsFacts {
     pub version: String,
     /// Such as `TLS13_AES_256_GCM_SHA384`.
     pub suite: String,
+    /// What the rule table says of the suite's cipher today.
+    pub rule: String,
     /// What the server showed, its own certificate first.
     pub chain: Vec<CertificateFacts>,
 }
@@ -78,7 +81,7 @@ impl Site {
         let failed = |problem| TrustError::Service { service: format!("{host}:{port}"), problem };
         let unreachable = |error: std::io::Error| {
             let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-            failed(tls.map_or_else(|| Problem::Unreachable(error.to_string()), |tls| Problem::Tls(tls.to_string())))
+            failed(tls.map_or_else(|| Problem::Unreachable(error.to_string()), |tls| Problem::Tls(tls_text(tls))))
         };
         let config = self.tls(own)?;
         let mut addresses = (host, port).to_socket_addrs().map_err(unreachable)?;
@@ -104,9 +107,11 @@ impl Site {
             tls.conn.complete_io(&mut tls.sock).map_err(unreachable)?;
         }
         let shown = tls.conn.peer_certificates().unwrap_or_default();
+        let suite = tls.conn.negotiated_cipher_suite().map(|suite| suite.suite());
         Ok(TlsFacts {
             version: tls.conn.protocol_version().map(|version| format!("{version:?}")).unwrap_or_default(),
-            suite: tls.conn.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())).unwrap_or_default(),
+            suite: suite.map(|suite| format!("{suite:?}")).unwrap_or_default(),
+            rule: suite.map(|suite| tls::judged(suite, Timestamp::now())).unwrap_or_default(),
             chain: shown.iter().filter_map(|certificate| facts(certificate)).collect(),
         })
     }

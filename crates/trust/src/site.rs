@@ -25,7 +25,7 @@ use crate::key_service::vault_transit::VaultTransit;
 use crate::network::{self, Network, RETRY_DEADLINE};
 use crate::oauth::{Proof, TokenClient};
 use crate::secret_ref;
-use crate::tls::{self, Identity};
+use crate::tls::{self, Identity, Pem};
 use crate::vault::{LeaseStatus, Login, Method, Vault};
 
 /// A project and its services. Clones share them.
@@ -94,22 +94,27 @@ impl Site {
         Ok(network)
     }
 
-    /// How a connection is secured: by its own settings, or else by the project's. Certificates are read anew each time,
-    /// so that one that was replaced is shown from the next connection on.
+    /// How a connection is secured: by its own settings, or else by the project's. A certificate in files that was replaced is
+    /// shown from the next connection on, by what was connected before too.
     pub fn tls(&self, own: Option<&TlsSettings>) -> Result<Arc<ClientConfig>, TrustError> {
         let settings = own.unwrap_or(&self.tls);
         let identity = match &settings.identity {
             None => None,
-            Some(TlsIdentity::Files { certificate, key }) => {
-                Some(Identity { chain: tls::read(certificate)?, key: self.secret(key)? })
+            Some(TlsIdentity::Files { certificate, key: SecretRef::File(key) }) => {
+                Some(Identity::Files { certificate: certificate.clone(), key: key.clone() })
             }
-            Some(TlsIdentity::VaultPki { path, common_name }) => Some(self.issued(path, common_name)?),
+            Some(TlsIdentity::Files { certificate, key }) => {
+                Some(Identity::Fetched(Pem { chain: tls::read(certificate)?, key: self.secret(key)? }))
+            }
+            Some(TlsIdentity::VaultPki { path, common_name }) => {
+                Some(Identity::Fetched(self.issued(path, common_name)?))
+            }
         };
         tls::client(settings.ca.as_deref(), identity.as_ref(), Timestamp::now())
     }
 
     /// A certificate that Vault issues now.
-    fn issued(&self, path: &str, common_name: &str) -> Result<Identity, TrustError> {
+    fn issued(&self, path: &str, common_name: &str) -> Result<Pem, TrustError> {
         let vault = self.vault()?;
         let body = json!({ "common_name": common_name });
         let answer = self.network()?.wait(vault.call(Method::Write, path, Some(&body)))?;
@@ -119,7 +124,7 @@ impl Site {
         let above =
             answer.data.get("ca_chain").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let chain = std::iter::once(certificate.expose().as_str()).chain(above).collect::<Vec<_>>().join("\n");
-        Ok(Identity { chain: chain.into_bytes(), key })
+        Ok(Pem { chain: chain.into_bytes(), key })
     }
 
     /// Fetches a secret now.

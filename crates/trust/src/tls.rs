@@ -1,12 +1,14 @@
 //! TLS as the rules allow it: 1.3, or 1.2 with suites that NIST approves; the server proves its name, and we ours where
 //! a certificate is given.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 use lockgate_crypto::{Secret, assess};
-use rustls::client::ResolvesClientCert;
+use lockgate_project::SecretRef;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -14,12 +16,21 @@ use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, ClientConfig, NamedGroup, RootCertStore};
 
 use crate::error::TrustError;
+use crate::secret_ref;
 
 /// The largest file of certificates, in bytes.
 const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
+/// Who we are.
+pub(crate) enum Identity {
+    /// What was fetched just now.
+    Fetched(Pem),
+    /// Files, which are read anew when they have changed.
+    Files { certificate: PathBuf, key: PathBuf },
+}
+
 /// Our certificate with its key, both in PEM.
-pub(crate) struct Identity {
+pub(crate) struct Pem {
     /// The certificate and those between it and its authority.
     pub(crate) chain: Vec<u8>,
     /// Its private key.
@@ -49,6 +60,15 @@ fn cipher_of(suite: CipherSuite) -> Option<&'static str> {
     }
 }
 
+/// What the rule table says of a suite today.
+pub(crate) fn judged(suite: CipherSuite, now: Timestamp) -> String {
+    let day = now.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+    match cipher_of(suite).and_then(|cipher| assess(cipher, day).ok()) {
+        Some(assessment) => assessment.to_string(),
+        None => "which the rules do not know".to_owned(),
+    }
+}
+
 /// How keys are agreed on in a group, as the rule table names it.
 fn exchange_of(group: NamedGroup) -> Option<&'static str> {
     match group {
@@ -71,36 +91,43 @@ pub(crate) fn client(
         .with_safe_default_protocol_versions()
         .map_err(failed)?
         .with_root_certificates(authorities(ca)?);
-    let config = match identity {
-        None => builder.with_no_client_auth(),
-        Some(identity) => builder.with_client_cert_resolver(Arc::new(OneCertificate(certified(identity, &provider)?))),
+    let resolver: Arc<dyn ResolvesClientCert> = match identity {
+        None => return Ok(Arc::new(builder.with_no_client_auth())),
+        Some(Identity::Fetched(pem)) => Arc::new(OneCertificate(certified(pem, &provider)?)),
+        Some(Identity::Files { certificate, key }) => Arc::new(FromFiles::read(certificate, key, provider)?),
     };
+    let mut config = builder.with_client_cert_resolver(resolver);
+    // A session that is resumed goes on with the certificate that was shown when it began.
+    config.resumption = Resumption::disabled();
     Ok(Arc::new(config))
 }
 
-fn authorities(ca: Option<&Path>) -> Result<RootCertStore, TrustError> {
+fn authorities(ca: Option<&Path>) -> Result<Arc<RootCertStore>, TrustError> {
+    let Some(path) = ca else { return of_the_system() };
     let mut roots = RootCertStore::empty();
-    match ca {
-        Some(path) => {
-            let certificates = certificates(&read(path)?).map_err(|reason| damaged(path, reason))?;
-            for certificate in certificates {
-                roots.add(certificate).map_err(|error| damaged(path, error.to_string()))?;
-            }
-        }
-        None => {
-            let found = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(found.certs);
-            if roots.is_empty() {
-                let reason =
-                    "the system has no certificates of authorities: install them, or name a file with `tls: { ca: … }`";
-                return Err(TrustError::Tls(reason.to_owned()));
-            }
-        }
+    for certificate in certificates(&read(path)?).map_err(|reason| damaged(path, reason))? {
+        roots.add(certificate).map_err(|error| damaged(path, error.to_string()))?;
     }
-    Ok(roots)
+    Ok(Arc::new(roots))
 }
 
-fn certified(identity: &Identity, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TrustError> {
+/// The system's authorities, which are many, and looked for once.
+fn of_the_system() -> Result<Arc<RootCertStore>, TrustError> {
+    static FOUND: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(Arc::clone(found));
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        let reason =
+            "the system has no certificates of authorities: install them, or name a file with `tls: { ca: … }`";
+        return Err(TrustError::Tls(reason.to_owned()));
+    }
+    Ok(Arc::clone(FOUND.get_or_init(|| Arc::new(roots))))
+}
+
+fn certified(identity: &Pem, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TrustError> {
     let wrong = |reason: String| TrustError::Tls(format!("our certificate cannot be used: {reason}"));
     let chain = certificates(&identity.chain).map_err(wrong)?;
     let key = PrivateKeyDer::from_pem_slice(identity.key.expose().as_bytes())
@@ -137,6 +164,62 @@ struct OneCertificate(Arc<CertifiedKey>);
 impl ResolvesClientCert for OneCertificate {
     fn resolve(&self, _: &[&[u8]], schemes: &[rustls::SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.0.key.choose_scheme(schemes).map(|_| Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// Shows the certificate that lies in files now. Files that cannot be used, such as a new certificate beside an old key, are
+/// passed over for as long as they are so: what was shown before is shown then.
+#[derive(Debug)]
+struct FromFiles {
+    certificate: PathBuf,
+    key: PathBuf,
+    provider: Arc<CryptoProvider>,
+    held: Mutex<(Stamps, Arc<CertifiedKey>)>,
+}
+
+/// When two files were last changed, and how long they are.
+type Stamps = [Option<(SystemTime, u64)>; 2];
+
+impl FromFiles {
+    fn read(certificate: &Path, key: &Path, provider: Arc<CryptoProvider>) -> Result<Self, TrustError> {
+        // Looked at before they are read: what is changed meanwhile is read again.
+        let stamps = stamps(certificate, key);
+        let held = Mutex::new((stamps, certified(&pem_files(certificate, key)?, &provider)?));
+        Ok(Self { certificate: certificate.to_path_buf(), key: key.to_path_buf(), provider, held })
+    }
+
+    fn present(&self) -> Arc<CertifiedKey> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamps = stamps(&self.certificate, &self.key);
+        if stamps != held.0 {
+            let read = pem_files(&self.certificate, &self.key).and_then(|pem| certified(&pem, &self.provider));
+            if let Ok(read) = read {
+                *held = (stamps, read);
+            }
+        }
+        Arc::clone(&held.1)
+    }
+}
+
+fn pem_files(certificate: &Path, key: &Path) -> Result<Pem, TrustError> {
+    Ok(Pem { chain: read(certificate)?, key: secret_ref::fetch(&SecretRef::File(key.to_path_buf()))? })
+}
+
+fn stamps(certificate: &Path, key: &Path) -> Stamps {
+    [certificate, key].map(|file| {
+        let about = std::fs::metadata(file).ok()?;
+        Some((about.modified().ok()?, about.len()))
+    })
+}
+
+impl ResolvesClientCert for FromFiles {
+    fn resolve(&self, _: &[&[u8]], schemes: &[rustls::SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let present = self.present();
+        present.key.choose_scheme(schemes).map(|_| present)
     }
 
     fn has_certs(&self) -> bool {

@@ -28,6 +28,9 @@ pub(crate) use login::{AppRole, Certificate, Jwt, Login, Shown, Token};
 mod lease;
 mod login;
 
+/// The longest lease that is believed, in seconds: ten years.
+const LEASE_DURATION_S_MAX: u64 = 10 * 365 * 24 * 3_600;
+
 /// A Vault server that is or will be logged into.
 pub(crate) struct Vault {
     settings: VaultSettings,
@@ -100,6 +103,11 @@ impl Vault {
     /// What is leased now.
     pub(crate) fn leases(&self) -> &Arc<Leases> {
         &self.leases
+    }
+
+    /// How long a lease lasts from now on; nothing if it is not held any more.
+    pub(crate) fn lease_left(&self, id: &str) -> Duration {
+        self.leases.left(id)
     }
 
     /// Reads or writes a path, logging in where needed.
@@ -261,7 +269,7 @@ fn taken(content: &mut Value) -> Answer {
     let of = |field: &str, auth: &Option<Value>| auth.as_ref().and_then(|auth| auth.get(field)).cloned();
     let number =
         |field: &str| of(field, &auth).or_else(|| content.get(field).cloned()).and_then(|value| value.as_u64());
-    let lease_duration_s = number("lease_duration").unwrap_or_default();
+    let lease_duration_s = number("lease_duration").unwrap_or_default().min(LEASE_DURATION_S_MAX);
     let renewable = of("renewable", &auth)
         .or_else(|| content.get("renewable").cloned())
         .and_then(|v| v.as_bool())
@@ -295,5 +303,25 @@ fn refused(status: u16, content: &Value) -> Problem {
         _ if says("encryption key not found") || says("unknown role") => Problem::Missing,
         _ if says("invalid role") || says("invalid secret id") || says("wrapping token") => Problem::Denied,
         _ => Problem::Answer(format!("it refused the request with status {status}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_lease_is_believed_to_last_longer_than_ten_years() {
+        for (said, believed) in [
+            (0, 0),
+            (LEASE_DURATION_S_MAX, LEASE_DURATION_S_MAX),
+            (LEASE_DURATION_S_MAX + 1, LEASE_DURATION_S_MAX),
+            (u64::MAX, LEASE_DURATION_S_MAX),
+        ] {
+            let lease = json!({ "lease_id": "a", "lease_duration": said, "data": {} });
+            assert_eq!(taken(&mut lease.clone()).lease_duration_s, believed);
+            let login = json!({ "auth": { "client_token": "t", "lease_duration": said } });
+            assert_eq!(taken(&mut login.clone()).lease_duration_s, believed);
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use lockgate_crypto::Secret;
 use lockgate_model::Failure;
+use lockgate_trust::{jittered, root_of, tls_cause};
 use tokio::runtime::Handle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
@@ -168,33 +169,9 @@ impl PostgresServer {
 
 /// What is wrong with the TLS of a server, if that is what is wrong.
 fn tls_problem(error: &tokio_postgres::Error) -> Option<String> {
-    let mut at: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = at {
-        let tls = error
-            .downcast_ref::<rustls::Error>()
-            .or_else(|| error.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>());
-        if let Some(tls) = tls {
-            return Some(tls.to_string());
-        }
-        at = error.source();
-    }
     // The server answered the request for TLS with "no"; tokio-postgres has no kind for it that can be asked.
-    let text = root_of(error);
-    text.contains("server does not support TLS").then(|| "it speaks no TLS".to_owned())
-}
-
-fn root_of(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut at = error;
-    while let Some(source) = at.source() {
-        at = source;
-    }
-    at.to_string()
-}
-
-/// Between half and the whole of a pause, so that many clients of one server do not come back together.
-fn jittered(pause: Duration) -> Duration {
-    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
-    pause / 2 + pause.mul_f64(f64::from(nanos % 1_000) / 2_000.0)
+    let speaks_none = || root_of(error).contains("server does not support TLS").then(|| "it speaks no TLS".to_owned());
+    tls_cause(error).or_else(speaks_none)
 }
 
 impl Session {

@@ -144,8 +144,7 @@ fn probes(site: &Site) -> Vec<(String, Probe)> {
     }
     for name in site.oauth.keys() {
         let (own, client) = (site.clone(), name.clone());
-        let probe = move || Ok(own.access_token(&client).map(|_| Said::well("gives tokens"))?);
-        all.push((format!("oauth {name}"), Box::new(probe)));
+        all.push((format!("oauth {name}"), Box::new(move || oauth(&own, &client))));
     }
     for store in site.stores.values() {
         let (own, at) = (site.clone(), store.clone());
@@ -156,6 +155,12 @@ fn probes(site: &Site) -> Vec<(String, Probe)> {
 
 fn keys(site: &Site) -> Result<Said, Failure> {
     let mut said = Said::default();
+    if let KeyService::AwsKms { endpoint, .. } = &site.keys.default.service
+        && let Some(endpoint) = endpoint.as_ref().or(site.aws.endpoint.as_ref())
+    {
+        let (host, port) = host_and_port(endpoint);
+        tls(site, &host, port, Opening::Tls, None, &mut said)?;
+    }
     if let Some(described) = site.probe_key_service()? {
         said.well.push(described);
     }
@@ -173,6 +178,17 @@ fn keys(site: &Site) -> Result<Said, Failure> {
         KeyService::AwsKms { .. } | KeyService::VaultTransit { .. } => "no key lies on this machine",
     };
     said.well.push(whose.into());
+    Ok(said)
+}
+
+fn oauth(site: &Site, client: &str) -> Result<Said, Failure> {
+    let mut said = Said::default();
+    if let Some(settings) = site.oauth.get(client) {
+        let (host, port) = host_and_port(&settings.token_url);
+        tls(site, &host, port, Opening::Tls, settings.tls.as_ref(), &mut said)?;
+    }
+    site.access_token(client)?;
+    said.well.push("gives tokens".into());
     Ok(said)
 }
 
@@ -241,8 +257,8 @@ fn tls(
     own: Option<&TlsSettings>,
     said: &mut Said,
 ) -> Result<(), Failure> {
-    let TlsFacts { version, suite, chain } = site.probe_tls(host, port, opening, own)?;
-    said.well.push(format!("{version} with {suite}, which the rules permit"));
+    let TlsFacts { version, suite, rule, chain } = site.probe_tls(host, port, opening, own)?;
+    said.well.push(format!("{version} with {suite}: {rule}"));
     chain.iter().try_for_each(|facts| certificate(facts, said))
 }
 

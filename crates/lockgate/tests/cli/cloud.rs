@@ -211,6 +211,35 @@ fn every_key_service_and_every_login_carries_the_job() {
 }
 
 #[test]
+fn a_command_reads_its_aws_credentials_from_vault_once() {
+    let parts = Parts {
+        secret: "user: by_password, secret: 'aws-sm:warehouse#password'",
+        keys: "aws-kms: 'KEY'",
+        ..Parts::default()
+    };
+    let Some(cloud) = Cloud::new(&parts) else { return };
+    cloud.land("a.csv", CSV);
+    let path = format!("secret/data/aws-{}", cloud.schema);
+    let (id, key) = (cloud.services.text("/s3/access_key_id"), cloud.services.text("/s3/secret_access_key"));
+    cloud.services.vault("POST", &path, &json!({ "data": { "access_key": id, "secret_key": key } }));
+    cloud.site.replace(
+        "lockgate.yaml",
+        "aws: { region: us-east-1,",
+        &format!("aws: {{ region: us-east-1, vault: {path},"),
+    );
+    let reads = || {
+        let is_read = |entry: &Value| entry["type"] == "request" && entry["request"]["operation"] == "read";
+        let audit = cloud.services.audit();
+        audit.iter().filter(|entry| is_read(entry) && entry["request"]["path"] == path.as_str()).count()
+    };
+    // A bucket, keys and a secret are AWS's services here, each looked at on a thread of its own by `doctor`.
+    for (args, all) in [(&["doctor"][..], 1), (&["run", "daily"], 2), (&["run", "daily"], 3)] {
+        cloud.site.lockgate(args).exits(0);
+        assert_eq!(reads(), all, "{args:?}");
+    }
+}
+
+#[test]
 fn objects_that_are_not_under_the_customers_key_are_refused() {
     for (encryption, reason) in [
         ("none", "so the customer does not control who may read it"),

@@ -252,7 +252,7 @@ fn a_vault_that_is_sealed_for_a_while_is_waited_for() {
     let Some(cloud) = local("user: by_password, secret: 'vault:kv/warehouse#password'", "mode: append", 100) else {
         return;
     };
-    let own = cloud.services.own(&["vault"]);
+    let own = cloud.services.own_vault();
     own.0.vault("POST", "sys/mounts/kv", &json!({ "type": "kv", "options": { "version": "1" } }));
     own.0.vault("POST", "kv/warehouse", &json!({ "password": "planted-postgres-password" }));
     cloud.site.write("token", "root");

@@ -25,6 +25,7 @@ fn what_is_well_is_told_in_a_line_each() {
         ("ledger", "none at"),
         ("our certificate", "CN=svc-etl"),
         ("vault", "policies default, etl"),
+        ("vault", "AES-128-GCM is approved (SP 800-38D)"),
         ("oauth tokens", "gives tokens"),
         ("store landing", "answers with our credentials"),
         ("store warehouse", "TLSv1_3 with TLS13_AES_"),
@@ -35,6 +36,19 @@ fn what_is_well_is_told_in_a_line_each() {
     let text = cloud.lockgate(&["doctor"]).exits(0).out;
     assert!(text.lines().count() <= 10 && text.ends_with("7 things are well\n"), "{text}");
     assert!(state(&found, "store warehouse").1.contains("leases database/creds/etl for"), "{found:#?}");
+}
+
+#[test]
+fn every_server_is_told_with_its_version_suite_rule_and_chain() {
+    let Some(cloud) = Cloud::new(&Parts { keys: "aws-kms: 'KEY'", ..Parts::default() }) else { return };
+    let (code, found) = findings(&cloud);
+    assert_eq!(code, 0, "{found:#?}");
+    for what in ["keys", "vault", "oauth tokens", "store landing", "store warehouse"] {
+        let text = state(&found, what).1;
+        for said in ["TLSv1_3 with TLS13_AES_", "is approved (", "certificate of CN=server by CN=ca lasts"] {
+            assert!(text.contains(said), "{what}: {text}");
+        }
+    }
 }
 
 #[test]

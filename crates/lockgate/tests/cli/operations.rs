@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use lockgate_test_services::{OwnServices, services};
+use lockgate_test_services::{OwnService, services};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -63,14 +63,14 @@ fn commands(text: &str) -> Vec<String> {
 
 /// Services with nothing in them, a project, and a place for what the page keeps in `/etc/lockgate`.
 struct Guide {
-    own: OwnServices,
+    own: OwnService,
     folder: TempDir,
     project: Site,
 }
 
 impl Guide {
     fn new() -> Option<Self> {
-        let own = services()?.own(&["postgres-empty", "vault"]);
+        let own = services()?.own(&["postgres-empty", "vault", "oauth"]);
         let folder = tempfile::tempdir().unwrap();
         for name in ["etc", "run", "log"] {
             fs::create_dir(folder.path().join(name)).unwrap();
@@ -82,6 +82,7 @@ impl Guide {
         }
         let bundle = ["ca.key", "ca.pem"].map(|name| fs::read_to_string(pki.join(name)).unwrap()).concat();
         fs::write(etc.join("ca-bundle.pem"), bundle).unwrap();
+        fs::write(etc.join("reviewer-token"), "the token of a service account that may review").unwrap();
         let project = Site::empty();
         project.write("landing/customers/2026-11-01/a.csv", CSV);
         project.write("catalog/customers.yaml", CUSTOMERS);
@@ -101,6 +102,7 @@ impl Guide {
         [
             ("db.example.org:5432", format!("localhost:{}", at("/postgres/port"))),
             ("https://vault.example.org:8200", at("/vault/address")),
+            ("https://login.example.org", at("/oauth/issuer")),
             ("/etc/lockgate", self.folder.path().join("etc").display().to_string()),
             ("/run/lockgate", self.folder.path().join("run").display().to_string()),
             ("/var/log", self.folder.path().join("log").display().to_string()),
@@ -153,7 +155,9 @@ impl Guide {
     /// Sets the database up as the page says.
     fn database(&self) {
         let blocks = section("PostgreSQL");
-        self.psql("postgres", of(&blocks, "sql")[0]);
+        for (number, block) in of(&blocks, "sql").into_iter().enumerate() {
+            self.psql(if number == 0 { "postgres" } else { "warehouse" }, block);
+        }
         let file = PathBuf::from(self.own.0.text("/postgres/data")).join("pg_hba.conf");
         let administrator = fs::read_to_string(&file).unwrap();
         // Written into the file that is there: it belongs to the server.
@@ -172,6 +176,14 @@ impl Guide {
 project: retail
 tls: {{ ca: '{ca}', {tls} }}
 vault: {{ address: '{}', tls: {{ ca: '{ca}' }}, login: {{ {login} }} }}
+oauth:
+  tokens:
+    token_url: '{}'
+    client_id: etl-assertion
+    private_key: 'file:{}'
+    key_id: assertion
+    resource: 'urn:vault'
+    tls: {{ ca: '{ca}' }}
 stores:
   landing: {{ at: 'file://./landing' }}
   warehouse: {{ at: '{database}', secret: 'vault-db:{role}', clearance: internal }}
@@ -188,6 +200,8 @@ protect:
   - {{ tag: pii.birth_date, with: 'mask(date_to_year)' }}
 ",
             at("/vault/address"),
+            at("/oauth/token_url"),
+            self.own.0.pki("assertion.key"),
         );
         project.write("lockgate.yaml", settings);
     }
@@ -217,6 +231,8 @@ fn the_guide_is_done_as_it_stands() {
     assert_eq!(guide.psql("warehouse", "SELECT count(*) FROM analytics.customers"), "3");
     guide.nobody_gets_in_without_a_certificate();
     guide.with_an_agent(&vault[agent]);
+    guide.write_project(&guide.project, "jwt: { role: etl, oauth: tokens }", "etl", PKI);
+    guide.run("lockgate doctor --project /srv/retail");
     guide.policy_has_nothing_too_much();
     guide.rotating();
     guide.daily();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lockgate_test_services::{OwnServices, services};
+use lockgate_test_services::{OwnService, services};
 use serde_json::{Value, json};
 
 use crate::operations::section;
@@ -42,7 +42,7 @@ fn decidable(actions: &BTreeSet<String>) -> String {
 }
 
 /// A user of IAM for each of these, and the key that it logs in with.
-fn users(own: &OwnServices, allowed: &[BTreeSet<String>]) -> Vec<(String, String)> {
+fn users(own: &OwnService, allowed: &[BTreeSet<String>]) -> Vec<(String, String)> {
     let mut calls = Vec::new();
     for (number, actions) in allowed.iter().enumerate() {
         let name = format!("user-{number}");
@@ -57,7 +57,7 @@ fn users(own: &OwnServices, allowed: &[BTreeSet<String>]) -> Vec<(String, String
 }
 
 /// Objects of two days, under the key.
-fn land(own: &OwnServices) {
+fn land(own: &OwnService) {
     let mut calls = vec![
         ("create_bucket", json!({ "Bucket": "landing" })),
         ("put_bucket_versioning", json!({ "Bucket": "landing", "VersioningConfiguration": { "Status": "Enabled" } })),
@@ -74,7 +74,7 @@ fn land(own: &OwnServices) {
     own.0.aws("s3", &calls);
 }
 
-fn site(own: &OwnServices) -> Site {
+fn site(own: &OwnService) -> Site {
     let site = Site::empty();
     let (endpoint, key) = (own.0.text("/aws/endpoint"), own.0.text("/aws/kms_key"));
     let settings = PROJECT.replace("{ local: ./.lockgate/keys }", &format!("{{ aws-kms: '{key}' }}")).replace(
@@ -91,7 +91,7 @@ fn site(own: &OwnServices) -> Site {
 }
 
 /// Looks, makes keys, opens and rewraps them, and reads objects of two days.
-fn works(own: &OwnServices, login: &(String, String)) -> Result<(), String> {
+fn works(own: &OwnService, login: &(String, String)) -> Result<(), String> {
     let site = site(own);
     for args in [
         &["doctor"][..],

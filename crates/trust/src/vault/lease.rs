@@ -47,7 +47,7 @@ impl Leases {
     }
 
     /// How long a lease lasts from now on; nothing if it is not held any more.
-    pub(crate) fn left(&self, id: &str) -> Duration {
+    pub(super) fn left(&self, id: &str) -> Duration {
         let ends = self.with(|leases| leases.get(id).map(|held| held.ends));
         ends.map_or(Duration::ZERO, |ends| ends.saturating_duration_since(Instant::now()))
     }

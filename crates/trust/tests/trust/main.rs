@@ -3,6 +3,7 @@
 mod key_services;
 mod keyring;
 mod services;
+mod tls;
 mod tls_server;
 mod tokens;
 mod vault;

@@ -143,15 +143,17 @@ fn every_failure_of_a_key_service_says_what_mends_it() {
 #[test]
 fn a_version_that_vault_may_no_longer_use_is_told_from_a_damaged_key() {
     let Some(services) = services() else { return };
-    services.vault("POST", "transit/keys/aging", &json!({ "type": "aes256-gcm96", "derived": true }));
-    let place = place(&services, "vault-transit: aging", ROOT, "");
+    let key = format!("aging-{}", std::process::id());
+    let at = format!("transit/keys/{key}");
+    services.vault("POST", &at, &json!({ "type": "aes256-gcm96", "derived": true }));
+    let place = place(&services, &format!("vault-transit: {key}"), ROOT, "");
     KeyStore::create(&place.site, &SystemRandom, Timestamp::now()).unwrap();
-    services.vault("POST", "transit/keys/aging/rotate", &json!({}));
-    services.vault("POST", "transit/keys/aging/config", &json!({ "min_decryption_version": 2 }));
+    services.vault("POST", &format!("{at}/rotate"), &json!({}));
+    services.vault("POST", &format!("{at}/config"), &json!({ "min_decryption_version": 2 }));
     let Err(error) = KeyStore::open(&place.site) else { panic!("it was opened") };
     let failure = Failure::from(error);
     assert!(failure.kind == FailureKind::Refused && failure.message.contains("disabled"), "{failure}");
-    services.vault("POST", "transit/keys/aging/config", &json!({ "min_decryption_version": 1 }));
+    services.vault("POST", &format!("{at}/config"), &json!({ "min_decryption_version": 1 }));
     KeyStore::open(&place.site).unwrap();
 }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use lockgate_test_services::Services;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 /// A request.
@@ -17,6 +18,8 @@ pub(crate) struct Asked {
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Value,
+    /// The certificate that the client showed, in DER; empty where it showed none.
+    pub(crate) certificate: Vec<u8>,
 }
 
 impl Asked {
@@ -33,8 +36,14 @@ pub(crate) fn serve(services: &Services, answer: impl Fn(&Asked) -> Answered + S
     let chain = CertificateDer::pem_file_iter(services.pki("server.crt")).unwrap().collect::<Result<_, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_file(services.pki("server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut clients = RootCertStore::empty();
+    for authority in ["ca.pem", "other-ca.pem"] {
+        clients.add(CertificateDer::from_pem_file(services.pki(authority)).unwrap()).unwrap();
+    }
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(clients), Arc::clone(&provider));
+    let verifier = verifier.allow_unauthenticated().build().unwrap();
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
+    let config = Arc::new(config.with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let answer = Arc::new(answer);
@@ -70,7 +79,10 @@ fn exchange(
     let mut body = vec![0; length.unwrap_or_default()];
     stream.read_exact(&mut body)?;
     let line = line.rsplit_once(" HTTP/").map_or("", |(line, _)| line).to_owned();
-    let asked = Asked { line, headers, body: serde_json::from_slice(&body).unwrap_or_default() };
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    let shown = stream.get_ref().conn.peer_certificates().and_then(|chain| chain.first());
+    let certificate = shown.map(|certificate| certificate.to_vec()).unwrap_or_default();
+    let asked = Asked { line, headers, body, certificate };
     let (status, more, body) = answer(&asked);
     let (body, out) = (body.to_string(), stream.get_mut());
     write!(out, "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len())?;
