@@ -6,6 +6,7 @@
     services.py sql FOLDER                 runs SQL from standard input as the database's administrator
     services.py seal FOLDER SECONDS        seals Vault for so long
     services.py example FOLDER LANDING     prepares examples/retail-cloud and prints its variables
+    services.py boto FOLDER AT KIND METHOD  calls a service of AWS's kind, with JSON from standard input
     services.py put FOLDER KEY ENCRYPTION  puts standard input into the bucket `landing`, under a KMS key or `none`
 
 NAMES: postgres vault s3 aws kms-states oauth (all of them without one). Programs are kept in FOLDER/../programs.
@@ -558,6 +559,10 @@ def main():
             found = running(folder)
             python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
             put(python, found, key, encryption, sys.stdin.buffer.read())
+        case ["boto", folder, at, kind, method]:
+            python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
+            made = {"found": running(folder), "at": at, "kind": kind, "method": method, "arguments": json.load(sys.stdin)}
+            print(run(python, HERE / "resources.py", "boto", input=json.dumps(made)), end="")
         case ["seal", folder, seconds]:
             seal(pathlib.Path(folder).resolve(), float(seconds))
         case ["example", folder, landing]:

@@ -125,6 +125,17 @@ impl Services {
         self.script(&["put", key, encryption], content);
     }
 
+    /// Calls a service of AWS's kind, such as `s3` at `s3` or `aws`, by the name of boto3's method, as its administrator;
+    /// gives what it answers, a content as text in which each character is a byte.
+    ///
+    /// # Panics
+    ///
+    /// If it refuses.
+    pub fn boto(&self, at: &str, kind: &str, method: &str, arguments: &Value) -> Value {
+        let said = self.script(&["boto", at, kind, method], &arguments.to_string());
+        serde_json::from_str(&said).unwrap_or_default()
+    }
+
     fn script(&self, args: &[&str], input: &str) -> String {
         let mut command = Command::new("python3");
         command.arg(root().join("xtask/services/services.py")).arg(args.first().copied().unwrap_or_default());
