@@ -1,6 +1,6 @@
 """Makes what tests expect of freshly started services: buckets, keys, secrets. Reads services.json, prints it with them.
 
-With `put` it puts an object into a bucket instead; with `call` it calls moto.
+With `put` it puts an object into a bucket instead, with `boto` it calls any method of boto3.
 """
 
 import json
@@ -23,17 +23,21 @@ def put(found, key, encryption, content):
     s3.put_object(Bucket="landing", Key=key, Body=content.encode("latin-1"), **under)
 
 
-def call(found, service, calls):
-    called = client(service, found["aws"], found["pki"])
-    answers = [getattr(called, operation)(**arguments) for operation, arguments in calls]
-    json.dump(answers, sys.stdout, default=str)
+def boto(found, at, kind, method, arguments):
+    if isinstance(arguments.get("Body"), str):
+        arguments["Body"] = arguments["Body"].encode("latin-1")
+    answer = getattr(client(kind, found[at], found["pki"]), method)(**arguments)
+    answer.pop("ResponseMetadata", None)
+    if "Body" in answer:
+        answer["Body"] = answer["Body"].read().decode("latin-1")
+    json.dump(answer, sys.stdout, default=str)
 
 
 def main():
-    if sys.argv[1:] == ["call"]:
-        return call(**json.load(sys.stdin))
     if sys.argv[1:] == ["put"]:
         return put(**json.load(sys.stdin))
+    if sys.argv[1:] == ["boto"]:
+        return boto(**json.load(sys.stdin))
     found = json.load(sys.stdin)
     pki = found["pki"]
     if "aws" in found:

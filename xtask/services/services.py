@@ -6,10 +6,10 @@
     services.py sql FOLDER                 runs SQL from standard input as the database's administrator
     services.py seal FOLDER SECONDS        seals Vault for so long
     services.py example FOLDER LANDING     prepares examples/retail-cloud and prints its variables
-    services.py aws FOLDER SERVICE         calls moto: `[OPERATION, ARGUMENTS]` in a JSON list from standard input
     services.py enforce FOLDER             lets moto check signatures and policies of IAM from now on
     services.py certificates FOLDER        makes the test certificates in FOLDER/../pki
     services.py fill FOLDER                fills what examples/retail-cloud/compose.yaml started
+    services.py boto FOLDER AT KIND METHOD  calls a service of AWS's kind, with JSON from standard input
     services.py put FOLDER KEY ENCRYPTION  puts standard input into the bucket `landing`, under a KMS key or `none`
 
 NAMES: postgres vault s3 aws kms-states oauth (all of them without one), or postgres-empty, which nobody may enter yet. Programs are kept in FOLDER/../programs.
@@ -571,15 +571,15 @@ def main():
             found = running(folder)
             python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
             put(python, found, key, encryption, sys.stdin.buffer.read())
-        case ["aws", folder, service]:
-            calls = {"found": running(folder), "service": service, "calls": json.loads(sys.stdin.read())}
-            python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
-            print(run(python, HERE / "resources.py", "call", input=json.dumps(calls)), end="")
         case ["enforce", folder]:
             found = running(folder)
             at = f"{found['aws']['endpoint']}/moto-api/reset-auth"
             if not answers(at, pathlib.Path(found["pki"]) / "ca.pem", data=b"0", headers={"Content-Type": "text/plain"}):
                 raise Failed("moto does not enforce policies")
+        case ["boto", folder, at, kind, method]:
+            python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
+            made = {"found": running(folder), "at": at, "kind": kind, "method": method, "arguments": json.load(sys.stdin)}
+            print(run(python, HERE / "resources.py", "boto", input=json.dumps(made)), end="")
         case ["seal", folder, seconds]:
             seal(pathlib.Path(folder).resolve(), float(seconds))
         case ["certificates", folder]:

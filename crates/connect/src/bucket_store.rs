@@ -1,4 +1,5 @@
-//! Objects below one prefix of a bucket: what a pattern lists lies there, and what is read is the version that was listed.
+//! Objects below one prefix of a bucket: what a pattern lists lies there, what is read is the version that was listed, and
+//! what is written is there whole or not at all.
 //!
 //! ```text
 //! s3://bucket/prefix/customers/2026-11-01/a.csv  ─HEAD─► size, ETag, version ─► ranges of 4 MiB, three at a time, if the
@@ -6,11 +7,13 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use lockgate_model::Sha256Digest;
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
@@ -20,14 +23,24 @@ use tokio::task::JoinHandle;
 use crate::local_store::{LISTED_FILES_MAX, Place, SourceError, StoredFile, VerifiedRead};
 use crate::path_template::{BoundPath, Pattern};
 
+pub(crate) use create::Creation;
+pub(crate) use upload::{OBJECT_BYTES_MAX, ObjectUpload};
+
+mod create;
+mod temporary;
+mod upload;
+
 /// How much is read at once, and how many reads are on their way: together the memory that a reader takes.
 const RANGE_BYTES: u64 = 4 * 1024 * 1024;
 const RANGES_AHEAD: usize = 3;
+/// How many small objects are read at once.
+const OBJECTS_AHEAD: usize = 8;
 
 /// A prefix of a bucket whose objects are datasets.
 #[derive(Clone)]
 pub struct BucketStore {
     objects: Arc<dyn ObjectStore>,
+    bucket: String,
     prefix: String,
     /// Why the last answer was not taken, where that was our decision and not the service's.
     refusal: Refusal,
@@ -37,9 +50,15 @@ pub struct BucketStore {
 /// Says why an object's encryption was refused, if it was.
 pub type Refusal = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
-impl std::fmt::Debug for BucketStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for BucketStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BucketStore").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for BucketStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}/{}", self.bucket, self.prefix)
     }
 }
 
@@ -53,8 +72,13 @@ pub struct ObjectVersion {
 
 impl BucketStore {
     /// Takes the objects of a bucket below a prefix, without slashes at its ends. `runtime` makes the calls.
-    pub fn new(objects: Arc<dyn ObjectStore>, prefix: &str, refusal: Refusal, runtime: Handle) -> Self {
-        Self { objects, prefix: prefix.to_owned(), refusal, runtime }
+    pub fn new(
+        objects: Arc<dyn ObjectStore>,
+        (bucket, prefix): (&str, &str),
+        refusal: Refusal,
+        runtime: Handle,
+    ) -> Self {
+        Self { objects, bucket: bucket.to_owned(), prefix: prefix.to_owned(), refusal, runtime }
     }
 
     /// The objects that match, sorted bytewise by path; empty if none does. Fails beyond [`LISTED_FILES_MAX`].
@@ -117,6 +141,95 @@ impl BucketStore {
         Ok(VerifiedRead::new(Box::new(self.open(file)?), file.path.clone(), expected))
     }
 
+    /// Hands on the path below a folder and the size of every object there, until it is told to stop.
+    pub(crate) fn each_below(&self, folder: &str, take: &mut dyn FnMut(&str, u64) -> bool) -> Result<(), SourceError> {
+        let below = self.location(folder)?;
+        self.runtime.block_on(async {
+            let mut listed = self.objects.list(Some(&below));
+            while let Some(object) = listed.next().await {
+                let object = object.map_err(|error| self.failed(folder, error))?;
+                let name =
+                    object.location.as_ref().strip_prefix(below.as_ref()).and_then(|name| name.strip_prefix('/'));
+                if name.is_some_and(|name| !take(name, object.size)) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The content of an object of at most so many bytes; `None` if there is none, or a longer one.
+    pub(crate) fn read(&self, path: &str, most: u64) -> Result<Option<Bytes>, SourceError> {
+        let location = self.location(path)?;
+        let read = async {
+            let found = self.objects.get(&location).await?;
+            if found.meta.size > most { Ok(None) } else { found.bytes().await.map(Some) }
+        };
+        match self.runtime.block_on(read) {
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            read => read.map_err(|error| self.failed(path, error)),
+        }
+    }
+
+    /// Hands on the contents of small objects in their order; some are read ahead.
+    pub(crate) fn read_each<E: From<SourceError>>(
+        &self,
+        paths: Vec<String>,
+        take: &mut dyn FnMut(Bytes) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let read = |path: String| async move {
+            let location = self.location(&path)?;
+            let read = async { self.objects.get(&location).await?.bytes().await };
+            read.await.map_err(|error| self.failed(&path, error))
+        };
+        self.runtime.block_on(async {
+            let mut contents = stream::iter(paths).map(read).buffered(OBJECTS_AHEAD);
+            while let Some(content) = contents.next().await {
+                take(content?)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Copies an object into a file of this machine that has no name, and fails unless it has the digest.
+    ///
+    /// Parquet is read from its end and in an order of its own, so nothing of it may be believed before the whole was
+    /// hashed; reading it twice from the bucket would cost more than the file does.
+    pub(crate) fn spool(&self, file: &StoredFile, expected: Sha256Digest) -> Result<File, SourceError> {
+        let folder = std::env::temp_dir();
+        let not_copied = |source| {
+            let folder = folder.display().to_string();
+            SourceError::NotCopied { path: file.path.clone(), folder, source }
+        };
+        let mut copy = temporary::nameless(&folder).map_err(not_copied)?;
+        let mut hasher = lockgate_crypto::Sha256Hasher::new();
+        let mut reader = self.open(file)?;
+        while let Some(bytes) = reader.next().map_err(|error| self.failed(&file.path, error))? {
+            hasher.update(&bytes);
+            copy.write_all(&bytes).map_err(not_copied)?;
+        }
+        if hasher.finish() != expected {
+            return Err(SourceError::Changed { path: file.path.clone() });
+        }
+        copy.rewind().map_err(not_copied)?;
+        Ok(copy)
+    }
+
+    /// Removes objects; those that are not there are none the worse for it.
+    pub(crate) fn delete(&self, paths: Vec<String>) -> Result<(), SourceError> {
+        let locations: Vec<Path> = paths.iter().map(|path| self.location(path)).collect::<Result<_, _>>()?;
+        self.runtime.block_on(async {
+            let mut deleted = self.objects.delete_stream(stream::iter(locations).map(Ok).boxed());
+            while let Some(outcome) = deleted.next().await {
+                match outcome {
+                    Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                    Err(error) => return Err(self.not_written(paths.first().map_or("", String::as_str), error)),
+                }
+            }
+            Ok(())
+        })
+    }
+
     fn open(&self, file: &StoredFile) -> Result<ObjectReader, SourceError> {
         let (e_tag, version) = match &file.place {
             Place::Object(version) => (version.e_tag.clone(), version.id.clone()),
@@ -154,6 +267,13 @@ impl BucketStore {
             return SourceError::Encryption { path: path.to_owned(), reason };
         }
         SourceError::Unreadable { path: path.to_owned(), source: told(error) }
+    }
+
+    fn not_written(&self, path: &str, error: object_store::Error) -> SourceError {
+        match self.failed(path, error) {
+            SourceError::Unreadable { path, source } => SourceError::Unwritable { path, source },
+            other => other,
+        }
     }
 }
 

@@ -42,10 +42,10 @@ pub use fault::Fault;
 pub use file_store::FileStore;
 pub use json_lines::JsonLinesReader;
 pub use local_store::{LISTED_FILES_MAX, LocalStore, Place, SourceError, StoredFile, VerifiedRead};
-pub use open_store::{open_files, postgres_server};
+pub use open_store::{dataset_store, open_files, postgres_server};
 pub use parquet::{
-    FILE_ROWS_MAX, FileKeys, KEY_MATERIAL_BYTES_MAX, KeyProblem, LevelKey, ParquetEncryption, ParquetError,
-    ParquetReader, ParquetSink, ParquetTable, ParquetTransaction, ROW_GROUP_ROWS_MAX,
+    DatasetStore, FILE_ROWS_MAX, FileKeys, KEY_MATERIAL_BYTES_MAX, KeyProblem, LevelKey, ParquetEncryption,
+    ParquetError, ParquetReader, ParquetSink, ParquetTable, ParquetTransaction, ROW_GROUP_ROWS_MAX,
 };
 pub use path_template::{
     BindError, BoundPath, PARAMETER_BYTES_MAX, PathTemplate, TEMPLATE_BYTES_MAX, TemplateError, matches_stars,

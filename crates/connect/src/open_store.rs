@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use lockgate_model::{Failure, FailureKind, StoreName};
-use lockgate_project::{DatabaseLogin, PostgresLocation, StoreLocation};
+use lockgate_project::{DatabaseLogin, PostgresLocation, S3Location, StoreLocation};
 use lockgate_trust::{Site, TrustError};
 
 use crate::bucket_store::BucketStore;
 use crate::file_store::FileStore;
 use crate::local_store::LocalStore;
+use crate::parquet::DatasetStore;
 use crate::postgres::{Logins, PostgresLogin, PostgresServer};
 
 /// The files of a store; fails if it holds none, or cannot be reached.
@@ -19,16 +20,29 @@ pub fn open_files(site: &Site, name: &StoreName) -> Result<FileStore, Failure> {
                 .map_err(|error| Failure::new(error.fault().into(), format!("store `{name}`: {error}")))?;
             Ok(FileStore::Local(store))
         }
-        Some(StoreLocation::S3(location)) => {
-            let bucket = site.bucket(location)?;
-            let refusal = Arc::new(bucket.refusal());
-            let handle = site.network()?.handle().clone();
-            Ok(FileStore::Bucket(BucketStore::new(bucket.objects, &location.prefix, refusal, handle)))
-        }
+        Some(StoreLocation::S3(location)) => bucket_store(site, location).map(FileStore::Bucket),
         Some(StoreLocation::Sqlite(_) | StoreLocation::Postgres(_)) | None => {
             Err(Failure::new(FailureKind::Invalid, format!("store `{name}` holds no files")))
         }
     }
+}
+
+/// The store into which pipelines write files; fails if it is none, or cannot be reached. A folder need not be there.
+pub fn dataset_store(site: &Site, name: &StoreName) -> Result<DatasetStore, Failure> {
+    match site.stores.get(name).map(|store| &store.location) {
+        Some(StoreLocation::Files(root)) => Ok(DatasetStore::Folder(root.clone())),
+        Some(StoreLocation::S3(location)) => bucket_store(site, location).map(DatasetStore::Bucket),
+        Some(StoreLocation::Sqlite(_) | StoreLocation::Postgres(_)) | None => {
+            Err(Failure::new(FailureKind::Invalid, format!("store `{name}` holds no files")))
+        }
+    }
+}
+
+fn bucket_store(site: &Site, location: &S3Location) -> Result<BucketStore, Failure> {
+    let bucket = site.bucket(location)?;
+    let refusal = Arc::new(bucket.refusal());
+    let handle = site.network()?.handle().clone();
+    Ok(BucketStore::new(bucket.objects, (&location.bucket, &location.prefix), refusal, handle))
 }
 
 /// The way to a database; nothing is connected to yet. Each attempt to connect fetches the login and our certificate anew.

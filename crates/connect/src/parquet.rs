@@ -6,7 +6,7 @@
 //! lake/analytics.customers/
 //!   00000003-RUN-0000.parquet          live files
 //!   _lockgate/commits/00000003.json    what each commit added and removed, and the run's record: the commit point
-//!   _lockgate/staging/RUN/             files of a run that is not committed; nobody reads them
+//!   _lockgate/staging/RUN/             in a folder: files of a run that is not committed; nobody reads them
 //! ```
 //! Refused: the mode AES-GCM-CTR, whose pages are not authenticated; a file that was moved to another place in the
 //! dataset; a column of another type than the commits before.
@@ -16,6 +16,7 @@
 pub use encryption::{LevelKey, ParquetEncryption};
 pub use error::ParquetError;
 pub use keys::{FileKeys, KEY_MATERIAL_BYTES_MAX, KeyProblem};
+pub use place::DatasetStore;
 pub use reader::ParquetReader;
 pub use sink::{ParquetSink, ParquetTransaction};
 pub use table::ParquetTable;
@@ -24,9 +25,11 @@ pub use writer::{FILE_ROWS_MAX, ROW_GROUP_ROWS_MAX};
 mod commit_log;
 mod encryption;
 mod error;
+mod file_name;
 mod fit;
 mod keys;
 mod merge;
+mod place;
 mod reader;
 mod sink;
 mod table;

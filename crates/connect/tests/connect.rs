@@ -1,5 +1,7 @@
 //! What the sources and sinks promise, through their public names only.
 
+#[path = "connect/bucket_datasets.rs"]
+mod bucket_datasets;
 #[path = "connect/csv_files.rs"]
 mod csv_files;
 #[path = "connect/csv_reference.rs"]

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use lockgate_connect::{
-    Fault, ParquetError, ParquetTable, PostgresError, PostgresTable, SinkError, SqliteTable, open_files,
+    Fault, ParquetError, ParquetTable, PostgresError, PostgresTable, SinkError, SqliteTable, dataset_store, open_files,
     postgres_server,
 };
 use lockgate_evidence::Input;
@@ -139,10 +139,10 @@ fn select(project: &Site, dataset: &DatasetName, selection: &Selection) -> Resul
             let mut table = SqliteTable::open(database, dataset).map_err(failed)?;
             table.select_row_ids(Some(&condition_of(selection))).map_err(failed)
         }
-        Some(StoreLocation::Files(folder)) => {
+        Some(StoreLocation::Files(_) | StoreLocation::S3(_)) => {
             let keys = written_files::own_keys(project)?;
             let failed = |error: ParquetError| helped(error.fault(), format!("store `{store}`: {error}"));
-            let table = ParquetTable::open(folder, dataset, keys).map_err(failed)?;
+            let table = ParquetTable::open(&dataset_store(project, store)?, dataset, keys).map_err(failed)?;
             written_files::select(&table, selection, failed)
         }
         Some(StoreLocation::Postgres(location)) => {
@@ -154,9 +154,7 @@ fn select(project: &Site, dataset: &DatasetName, selection: &Selection) -> Resul
             let mut table = PostgresTable::open(&server, dataset).map_err(failed)?;
             table.select_row_ids(Some(&condition_of(selection))).map_err(failed)
         }
-        Some(StoreLocation::S3(_)) | None => {
-            Err(Failure::new(FailureKind::Bug, format!("store `{store}` is not there")))
-        }
+        None => Err(Failure::new(FailureKind::Bug, format!("store `{store}` is not there"))),
     }
 }
 

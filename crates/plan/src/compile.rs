@@ -137,8 +137,8 @@ fn clearance(project: &Project, pipeline: &Pipeline) -> Level {
 /// Whether a pipeline writes files, whose columns are encrypted by level.
 fn encrypts(project: &Project, pipeline: &Pipeline) -> bool {
     match project.stores.get(&pipeline.into.store.value).map(|store| &store.location) {
-        Some(StoreLocation::Files(_)) => true,
-        Some(StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) | StoreLocation::S3(_)) | None => false,
+        Some(StoreLocation::Files(_) | StoreLocation::S3(_)) => true,
+        Some(StoreLocation::Sqlite(_) | StoreLocation::Postgres(_)) | None => false,
     }
 }
 

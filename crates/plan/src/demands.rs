@@ -17,11 +17,6 @@ pub(crate) fn unmet(project: &Project, pipeline: &Pipeline, plan: &Governed<Plan
         }
     }
     let Some(store) = project.stores.get(&pipeline.into.store.value) else { return found };
-    if matches!(store.location, StoreLocation::S3(_)) {
-        let message = format!("pipelines cannot write into store `{}` at `s3://` in this version", store.name);
-        let diagnostic = Diagnostic::new(Code::UnsupportedStore, pipeline.into.store.span, message);
-        found.push(diagnostic.with_help("write into a store at `postgresql://`, `sqlite://` or `file://`"));
-    }
     // A protected value has left its level behind.
     let stored = plan.columns().iter().filter(|column| column.is_stored());
     let level_of = |column: &OutputColumn| match &column.protection {

@@ -29,10 +29,14 @@ pub(crate) fn postgres(store: &str, error: &PostgresError) -> Failure {
 }
 
 pub(crate) fn files(store: &str, error: &ParquetError) -> Failure {
-    Failure::new(error.fault().into(), format!("store `{store}`: {error}")).with_help("nothing was written")
+    let failure = Failure::new(error.fault().into(), format!("store `{store}`: {error}"));
+    if error.leaves_commit_open() { failure } else { failure.with_help("nothing was written") }
 }
 
 pub(crate) fn parquet(store: &str, error: &ParquetError) -> Failure {
+    if let ParquetError::Store(error) = error {
+        return source(store, error);
+    }
     Failure::new(error.fault().into(), format!("store `{store}`: {error}"))
         .with_help("mend the file, its keys or the dataset's catalog entry, and run again; nothing was written")
 }

@@ -33,7 +33,7 @@ use crate::quarantine::{self, SetAside};
 use crate::reading::{Finding, Findings, Progress, line_index};
 use crate::recover::settle_interrupted;
 use crate::requarantine;
-use crate::sink::{FileProtection, Sink, file_protection};
+use crate::sink::{FileProtection, NotCommitted, Sink, file_protection};
 use crate::workspace::Workspace;
 
 /// What a run is asked to do.
@@ -210,7 +210,8 @@ impl Attempt<'_> {
         self.time(Stage::Keys, began.elapsed());
         self.intend(inputs, store)?;
         let outcome = self.execute(inputs, protectors, keys, files, sink, spec, store, runtime);
-        if let Err(failure) = &outcome {
+        // A run that may be committed keeps its intent open: the next one asks the sink and settles it.
+        if let Err(NotCommitted { failure, is_open: false }) = &outcome {
             let abort = RunAbort {
                 run: self.run.clone(),
                 pipeline: self.record.pipeline.clone(),
@@ -218,7 +219,7 @@ impl Attempt<'_> {
             };
             self.workspace.journal.append(vec![(Event::RunAbort(abort), Vec::new())])?;
         }
-        let (record, manifest) = outcome?;
+        let (record, manifest) = outcome.map_err(|not_committed| not_committed.failure)?;
         self.workspace.journal.append(commit_events(&record, store)?)?;
         Ok(Written { commit: record.commit, manifest })
     }
@@ -269,10 +270,10 @@ impl Attempt<'_> {
             columns.insert(column.name.clone(), key);
         }
         let files = match project.stores.get(&pipeline.into.store.value).map(|store| &store.location) {
-            Some(StoreLocation::Files(_)) => file_protection(project, &pipeline.into.dataset.value, plan, keyring)?,
-            Some(StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) | StoreLocation::S3(_)) | None => {
-                FileProtection::default()
+            Some(StoreLocation::Files(_) | StoreLocation::S3(_)) => {
+                file_protection(project, &pipeline.into.dataset.value, plan, keyring)?
             }
+            Some(StoreLocation::Sqlite(_) | StoreLocation::Postgres(_)) | None => FileProtection::default(),
         };
         Ok((protectors, KeysUsed { v: 1, columns, files: files.used.clone() }, files))
     }
@@ -305,7 +306,7 @@ impl Attempt<'_> {
         spec: &TableSpec,
         store: &StoreName,
         runtime: &Handle,
-    ) -> Result<(CommitRecord, Manifest), Failure> {
+    ) -> Result<(CommitRecord, Manifest), NotCommitted> {
         let findings = Arc::new(Findings::default());
         let progress = Arc::clone(&self.request.progress);
         let binding = RunBinding { inputs, protectors, findings: Arc::clone(&findings), progress };
@@ -352,7 +353,7 @@ impl Attempt<'_> {
         let record = CommitRecord { v: 1, commit, attachments };
         if let Some(salts) = &self.salts {
             // Before anybody can read what was sealed with them.
-            salts.lock().unwrap_or_else(PoisonError::into_inner).commit()?;
+            salts.lock().unwrap_or_else(PoisonError::into_inner).commit().map_err(Failure::from)?;
         }
         self.workspace.journal.ensure_held()?;
         transaction.commit(store.as_str(), &record_text(&record)?)?;

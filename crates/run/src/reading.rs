@@ -14,8 +14,8 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
 use lockgate_connect::{
-    CsvReader, FileKeys, FileStore, JsonLinesReader, ParquetReader, RecordPosition, ScannedBatch, SinkColumn,
-    SourceBatch, SourceColumn, SourceError, StoredFile, TextFileError, TextLimits, decode,
+    CsvReader, FileKeys, FileStore, JsonLinesReader, ParquetReader, Place, RecordPosition, ScannedBatch, SinkColumn,
+    SourceBatch, SourceColumn, StoredFile, TextFileError, TextLimits, decode,
 };
 use lockgate_evidence::{Input, LineIndexBuilder};
 use lockgate_model::{ColumnName, Failure, FailureKind, InputOrdinal, RowId};
@@ -175,9 +175,14 @@ impl TableReader {
                 Ok(finding)
             }
             FileFormat::Parquet(keys) => {
-                let finding = self.read_parquet(out, entry, file, keys)?;
-                // Its parts were read in an order of their own: the whole is digested once more.
-                match store.digest(file).map_err(failed)? == entry.sha256 {
+                let finding = self.read_parquet(out, entry, (store, file), keys)?;
+                let is_unchanged = match file.place {
+                    // Its parts were read in an order of their own: the whole is digested once more.
+                    Place::Local(_) => store.digest(file).map_err(failed)? == entry.sha256,
+                    // A copy was read, which had the digest.
+                    Place::Object(_) => true,
+                };
+                match is_unchanged {
                     true => Ok(finding),
                     false => Err(failures::changed(entry.store.as_str(), &entry.path).into()),
                 }
@@ -242,21 +247,12 @@ impl TableReader {
         &self,
         out: &Batcher<'_>,
         entry: &Input,
-        file: &StoredFile,
+        stored: (&FileStore, &StoredFile),
         keys: &Arc<FileKeys>,
     ) -> std::result::Result<Finding, Stop> {
         let failed = |error| failures::parquet(entry.store.as_str(), &error);
-        let Some(local) = file.local() else {
-            let message = format!("`{}`: Parquet files in a bucket are not read in this version", entry.path);
-            let help = "copy them into a store at `file://`, or keep the dataset as CSV or JSON lines";
-            return Err(Failure::new(FailureKind::Invalid, message).with_help(help).into());
-        };
-        let opened = std::fs::File::open(local).map_err(|source| {
-            let error = SourceError::Unreadable { path: file.path.clone(), source };
-            failures::source(entry.store.as_str(), &error)
-        })?;
         let columns = self.columns_in_files(out.partitions);
-        let reader = ParquetReader::open(opened, local, &entry.path, &columns, keys, BATCH_ROWS);
+        let reader = ParquetReader::open_stored(stored, entry.sha256, &columns, keys, BATCH_ROWS);
         let mut reader = reader.map_err(failed)?;
         let mut finding = Finding::default();
         while let Some(batch) = reader.next_batch().map_err(failed)? {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use lockgate_connect::{
-    CommittedRun, FileKeys, LevelKey, ParquetEncryption, ParquetSink, ParquetTable, ParquetTransaction, PostgresServer,
-    PostgresSink, PostgresTable, PostgresTransaction, ScannedBatch, SinkColumn, SqliteSink, SqliteTable,
-    SqliteTransaction, TableSpec, postgres_server,
+    CommittedRun, DatasetStore, FileKeys, LevelKey, ParquetEncryption, ParquetSink, ParquetTable, ParquetTransaction,
+    PostgresError, PostgresServer, PostgresSink, PostgresTable, PostgresTransaction, ScannedBatch, SinkColumn,
+    SqliteSink, SqliteTable, SqliteTransaction, TableSpec, dataset_store, postgres_server,
 };
 use lockgate_evidence::ColumnProtectionKey;
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, InputOrdinal, RowId, RunId, StoreName};
@@ -32,6 +32,19 @@ pub(crate) enum SinkTransaction<'a> {
     Sqlite(Box<SqliteTransaction<'a>>),
     Postgres(Box<PostgresTransaction<'a>>),
     Parquet(Box<ParquetTransaction<'a>>),
+}
+
+/// Why a run did not end with its commit.
+pub(crate) struct NotCommitted {
+    pub(crate) failure: Failure,
+    /// Whether it may be committed nevertheless, which the next run finds out and settles.
+    pub(crate) is_open: bool,
+}
+
+impl From<Failure> for NotCommitted {
+    fn from(failure: Failure) -> Self {
+        Self { failure, is_open: false }
+    }
 }
 
 /// How the files of a run are encrypted, and which keys say so in the evidence.
@@ -59,9 +72,11 @@ impl Sink {
                 make_folder(database.parent())?;
                 SqliteSink::open(database).map(Self::Sqlite).map_err(|error| failures::sink(store.as_str(), &error))
             }
-            StoreLocation::Files(folder) => {
-                make_folder(Some(folder))?;
-                let sink = ParquetSink::open(folder, dataset);
+            at @ (StoreLocation::Files(_) | StoreLocation::S3(_)) => {
+                if let StoreLocation::Files(folder) = at {
+                    make_folder(Some(folder))?;
+                }
+                let sink = ParquetSink::open(&dataset_store(project, store)?, dataset);
                 sink.map(Self::Parquet).map_err(|error| failures::files(store.as_str(), &error))
             }
             StoreLocation::Postgres(location) => {
@@ -69,7 +84,6 @@ impl Sink {
                 let failed = |error| failures::postgres(store.as_str(), &error);
                 sink.map(|sink| Self::Postgres(Box::new(sink))).map_err(failed)
             }
-            StoreLocation::S3(_) => Err(not_written_to(store)),
         }
     }
 
@@ -82,8 +96,7 @@ impl Sink {
         let there = match location(project, store)? {
             StoreLocation::Sqlite(database) => database.exists(),
             StoreLocation::Files(folder) => folder.join(dataset.as_str()).exists(),
-            StoreLocation::Postgres(_) => true,
-            StoreLocation::S3(_) => return Err(not_written_to(store)),
+            StoreLocation::Postgres(_) | StoreLocation::S3(_) => true,
         };
         if there { Self::open(project, store, dataset).map(Some) } else { Ok(None) }
     }
@@ -165,24 +178,21 @@ impl SinkTransaction<'_> {
     }
 
     /// Makes everything durable, with the run's token and its record.
-    pub(crate) fn commit(self, store: &str, record: &str) -> Result<(), Failure> {
+    pub(crate) fn commit(self, store: &str, record: &str) -> Result<(), NotCommitted> {
         match self {
             Self::Sqlite(transaction) => {
-                transaction.commit(record).map(drop).map_err(|error| failures::sink(store, &error))
+                transaction.commit(record).map(drop).map_err(|error| failures::sink(store, &error).into())
             }
-            Self::Postgres(transaction) => {
-                transaction.commit(record).map(drop).map_err(|error| failures::postgres(store, &error))
-            }
-            Self::Parquet(transaction) => {
-                transaction.commit(record).map(drop).map_err(|error| failures::files(store, &error))
-            }
+            Self::Postgres(transaction) => transaction.commit(record).map(drop).map_err(|error| NotCommitted {
+                is_open: matches!(error, PostgresError::CommitUnknown),
+                failure: failures::postgres(store, &error),
+            }),
+            Self::Parquet(transaction) => transaction.commit(record).map(drop).map_err(|error| NotCommitted {
+                is_open: error.leaves_commit_open(),
+                failure: failures::files(store, &error),
+            }),
         }
     }
-}
-
-fn not_written_to(store: &StoreName) -> Failure {
-    Failure::new(FailureKind::Invalid, format!("store `{store}` at `s3://` is read only in this version"))
-        .with_help("write into a store at `postgresql://`, `sqlite://` or `file://`")
 }
 
 fn make_folder(folder: Option<&Path>) -> Result<(), Failure> {
@@ -241,7 +251,7 @@ pub(crate) fn file_protection(
 pub(crate) enum WrittenTable {
     Sqlite(PathBuf),
     Postgres(PostgresServer),
-    Parquet { folder: PathBuf, keys: Arc<FileKeys> },
+    Parquet { at: DatasetStore, keys: Arc<FileKeys> },
 }
 
 impl std::fmt::Debug for WrittenTable {
@@ -249,7 +259,7 @@ impl std::fmt::Debug for WrittenTable {
         match self {
             Self::Sqlite(database) => f.debug_tuple("Sqlite").field(database).finish(),
             Self::Postgres(server) => f.debug_tuple("Postgres").field(&server.host).finish(),
-            Self::Parquet { folder, .. } => f.debug_struct("Parquet").field("folder", folder).finish_non_exhaustive(),
+            Self::Parquet { at, .. } => f.debug_struct("Parquet").field("at", at).finish_non_exhaustive(),
         }
     }
 }
@@ -260,8 +270,9 @@ impl WrittenTable {
         Ok(match location(project, store)? {
             StoreLocation::Sqlite(database) => Self::Sqlite(database.clone()),
             StoreLocation::Postgres(location) => Self::Postgres(postgres_server(project, location)?),
-            StoreLocation::Files(folder) => Self::Parquet { folder: folder.clone(), keys: Arc::clone(keys) },
-            StoreLocation::S3(_) => return Err(not_written_to(store)),
+            StoreLocation::Files(_) | StoreLocation::S3(_) => {
+                Self::Parquet { at: dataset_store(project, store)?, keys: Arc::clone(keys) }
+            }
         })
     }
 
@@ -278,8 +289,8 @@ impl WrittenTable {
                 let commits = table.and_then(|table| table.commits());
                 commits.map_err(|error| failures::postgres(store.as_str(), &error))
             }
-            Self::Parquet { folder, keys } => {
-                let table = ParquetTable::open(folder, dataset, Arc::clone(keys));
+            Self::Parquet { at, keys } => {
+                let table = ParquetTable::open(at, dataset, Arc::clone(keys));
                 let table = table.map_err(|error| failures::files(store.as_str(), &error))?;
                 Ok(table.commits())
             }
@@ -298,8 +309,8 @@ impl WrittenTable {
                 let table = PostgresTable::open(server, dataset);
                 table.map(|table| named(table.columns())).map_err(|error| failures::postgres(store.as_str(), &error))
             }
-            Self::Parquet { folder, keys } => {
-                let table = ParquetTable::open(folder, dataset, Arc::clone(keys));
+            Self::Parquet { at, keys } => {
+                let table = ParquetTable::open(at, dataset, Arc::clone(keys));
                 table.map(|table| named(&table.columns())).map_err(|error| failures::files(store.as_str(), &error))
             }
         }
@@ -330,9 +341,9 @@ impl WrittenTable {
                     each(scanned.map_err(failed)?)?;
                 }
             }
-            Self::Parquet { folder, keys } => {
+            Self::Parquet { at, keys } => {
                 let failed = |error| failures::parquet(store, &error);
-                let table = ParquetTable::open(folder, dataset, Arc::clone(keys)).map_err(failed)?;
+                let table = ParquetTable::open(at, dataset, Arc::clone(keys)).map_err(failed)?;
                 for scanned in table.scan(columns).map_err(failed)? {
                     each(scanned.map_err(failed)?)?;
                 }

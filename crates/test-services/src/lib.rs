@@ -122,9 +122,7 @@ impl Services {
     ///
     /// If it refuses one.
     pub fn aws(&self, service: &str, calls: &[(&str, Value)]) -> Vec<Value> {
-        let calls = serde_json::to_string(calls).expect("it is JSON");
-        let said = self.script(&["aws", service], &calls);
-        serde_json::from_str(&said).expect("it answers in JSON")
+        calls.iter().map(|(operation, arguments)| self.boto("aws", service, operation, arguments)).collect()
     }
 
     /// A new key of KMS, by its ARN.
@@ -213,6 +211,17 @@ impl Services {
     /// Where they keep what they keep.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Calls a service of AWS's kind, such as `s3` at `s3` or `aws`, by the name of boto3's method, as its administrator;
+    /// gives what it answers, a content as text in which each character is a byte.
+    ///
+    /// # Panics
+    ///
+    /// If it refuses.
+    pub fn boto(&self, at: &str, kind: &str, method: &str, arguments: &Value) -> Value {
+        let said = self.script(&["boto", at, kind, method], &arguments.to_string());
+        serde_json::from_str(&said).unwrap_or_default()
     }
 
     fn script(&self, args: &[&str], input: &str) -> String {

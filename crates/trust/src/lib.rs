@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod aws;
+mod bucket_probe;
 mod credentials;
 mod durable_file;
 mod error;
@@ -29,6 +30,7 @@ mod subject_salts;
 mod tls;
 mod vault;
 
+pub use bucket_probe::{BucketFacts, DefaultEncryption, Told};
 pub use durable_file::write_durably;
 pub use error::{Problem, TrustError};
 pub use key_service::{CACHED_KEY_TTL, CACHED_KEYS_MAX};

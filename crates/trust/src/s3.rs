@@ -131,13 +131,13 @@ struct Refused(String);
 impl HttpService for Checked {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (parts, body) = request.into_parts();
-        let is_object = is_about_an_object(&parts);
+        let telling = Telling::of(&parts.method, parts.uri.query().unwrap_or_default());
         let body = body.collect().await.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?.to_bytes();
         let request = reqwest::Request::try_from(http::Request::from_parts(parts, body)).map_err(told)?;
         let response = self.http.execute(request).await.map_err(told)?;
         let response: http::Response<reqwest::Body> = response.into();
-        if let Some(key) = self.key.as_ref().filter(|_| is_object && response.status().is_success())
-            && let Err(reason) = encrypted_under(key, response.headers())
+        if let Some(key) = self.key.as_ref().filter(|_| response.status().is_success())
+            && let Err(reason) = telling.check(key, response.headers())
         {
             *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
             return Err(HttpError::new(HttpErrorKind::Decode, Refused(reason)));
@@ -147,17 +147,37 @@ impl HttpService for Checked {
     }
 }
 
-/// Whether the answer to a request tells of an object's encryption: reading it, asking about it, writing it.
-fn is_about_an_object(request: &http::request::Parts) -> bool {
-    let has = |name: &str| {
-        let query = request.uri.query().unwrap_or_default();
-        query.split('&').any(|pair| pair.split('=').next() == Some(name))
-    };
-    match request.method {
-        http::Method::GET | http::Method::HEAD => !has("list-type"),
-        http::Method::PUT => !has("partNumber"),
-        http::Method::POST => has("uploads"),
-        _ => false,
+/// What the answer to a request tells of an object's encryption.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    /// The key: an object is read, asked about, or written at once.
+    Always,
+    /// Perhaps the key: an object is begun or completed in parts, and not every service tells then. Whoever writes so asks
+    /// for the object when it is complete.
+    Sometimes,
+    /// Nothing: it is no object's.
+    Never,
+}
+
+impl Telling {
+    fn of(method: &http::Method, query: &str) -> Self {
+        let has = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
+        match *method {
+            http::Method::GET | http::Method::HEAD if has("list-type") => Self::Never,
+            http::Method::GET | http::Method::HEAD => Self::Always,
+            http::Method::PUT if has("partNumber") => Self::Never,
+            http::Method::PUT => Self::Always,
+            http::Method::POST if has("uploads") || has("uploadId") => Self::Sometimes,
+            _ => Self::Never,
+        }
+    }
+
+    fn check(self, key: &str, headers: &HeaderMap) -> Result<(), String> {
+        match self {
+            Self::Always => encrypted_under(key, headers),
+            Self::Sometimes if headers.contains_key(SSE) => encrypted_under(key, headers),
+            Self::Sometimes | Self::Never => Ok(()),
+        }
     }
 }
 
@@ -180,7 +200,7 @@ fn encrypted_under(key: &str, headers: &HeaderMap) -> Result<(), String> {
 }
 
 /// A key is named by its ARN or by its id alone.
-fn is_same_key(wanted: &str, found: &str) -> bool {
+pub(crate) fn is_same_key(wanted: &str, found: &str) -> bool {
     let id = |name: &str| name.rsplit_once(":key/").map_or_else(|| name.to_owned(), |(_, id)| id.to_owned());
     match (wanted.starts_with("arn:"), found.starts_with("arn:")) {
         (true, true) | (false, false) => wanted == found,
@@ -235,5 +255,29 @@ mod tests {
                 Some(wrong) => assert!(checked.unwrap_err().contains(wrong), "{encryption:?} {key:?}"),
             }
         }
+    }
+
+    #[test]
+    fn every_answer_about_an_object_is_looked_at_and_no_other() {
+        use http::Method;
+        for (method, query, telling) in [
+            (Method::GET, "", Telling::Always),
+            (Method::GET, "versionId=7", Telling::Always),
+            (Method::GET, "list-type=2&prefix=a", Telling::Never),
+            (Method::HEAD, "", Telling::Always),
+            (Method::PUT, "", Telling::Always),
+            (Method::PUT, "partNumber=1&uploadId=x", Telling::Never),
+            (Method::POST, "uploads", Telling::Sometimes),
+            (Method::POST, "uploads=", Telling::Sometimes),
+            (Method::POST, "uploadId=x", Telling::Sometimes),
+            (Method::POST, "delete", Telling::Never),
+            (Method::DELETE, "uploadId=x", Telling::Never),
+        ] {
+            assert_eq!(Telling::of(&method, query), telling, "{method} {query}");
+        }
+        let other = headers(Some("AES256"), None);
+        assert!(Telling::Sometimes.check(KEY, &other).is_err() && Telling::Always.check(KEY, &other).is_err());
+        let nothing = headers(None, None);
+        assert!(Telling::Sometimes.check(KEY, &nothing).is_ok() && Telling::Always.check(KEY, &nothing).is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::Fault;
 
-/// Why files can't be listed or read. Paths are relative to the store's root unless said otherwise.
+/// Why files can't be listed, read or written. Paths are relative to the store's root unless said otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// Configuration: a store's root is something else than a folder.
@@ -18,6 +18,26 @@ pub enum SourceError {
     Unreadable {
         /// The file or folder.
         path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Unreachable: the service refuses, or does not answer.
+    #[error("`{path}` can't be written: {source}; check that these credentials may write there")]
+    Unwritable {
+        /// The object.
+        path: String,
+        /// What was said.
+        source: io::Error,
+    },
+    /// Full: an object is copied to this machine before it is read, and there is no room.
+    #[error(
+        "`{path}` can't be copied into {folder} before it is read: {source}; make room, or name another folder in TMPDIR"
+    )]
+    NotCopied {
+        /// The object.
+        path: String,
+        /// The folder for temporary files.
+        folder: String,
         /// What the system said.
         source: io::Error,
     },
@@ -62,7 +82,8 @@ impl SourceError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::NoFolder { .. } | Self::TooManyFiles { .. } => Fault::Configuration,
-            Self::Unreadable { .. } => Fault::Unreachable,
+            Self::NotCopied { source, .. } if source.kind() == io::ErrorKind::StorageFull => Fault::Full,
+            Self::Unreadable { .. } | Self::Unwritable { .. } | Self::NotCopied { .. } => Fault::Unreachable,
             Self::Encryption { .. } => Fault::Refused,
             Self::OutsideRoot { .. } | Self::NameNotUtf8 { .. } | Self::Changed { .. } => Fault::Data,
         }

@@ -1,19 +1,16 @@
 //! Which files of a dataset are live, as its commits say: each commit is one file that appears whole or not at all.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lockgate_model::{DatasetName, InputOrdinal, RunId, Sha256Digest};
 use serde::{Deserialize, Serialize};
 
 use super::error::ParquetError;
+use super::place::{DatasetStore, Place};
 use crate::{CommittedRun, SinkColumn};
 
-/// The folder within a dataset's that readers of Parquet datasets pass over.
-const HIDDEN: &str = "_lockgate";
 /// The largest file of one commit, in bytes.
-const COMMIT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub(super) const COMMIT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// A live file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,18 +54,18 @@ impl From<&LoggedCommit> for CommittedRun {
 /// The commits of one dataset.
 pub(super) struct CommitLog {
     pub(super) dataset: DatasetName,
-    pub(super) folder: PathBuf,
+    pub(super) place: Arc<dyn Place>,
     pub(super) commits: Vec<LoggedCommit>,
 }
 
 impl CommitLog {
     /// The log of a dataset, of which nothing was read yet.
-    pub(super) fn empty(store: &Path, dataset: &DatasetName) -> Self {
-        Self { dataset: dataset.clone(), folder: store.join(dataset.as_str()), commits: Vec::new() }
+    pub(super) fn empty(store: &DatasetStore, dataset: &DatasetName) -> Self {
+        Self { dataset: dataset.clone(), place: store.dataset(dataset), commits: Vec::new() }
     }
 
     /// Reads the log of a dataset; one that was never written has none.
-    pub(super) fn load(store: &Path, dataset: &DatasetName) -> Result<Self, ParquetError> {
+    pub(super) fn load(store: &DatasetStore, dataset: &DatasetName) -> Result<Self, ParquetError> {
         let mut log = Self::empty(store, dataset);
         log.read()?;
         Ok(log)
@@ -76,23 +73,17 @@ impl CommitLog {
 
     /// Reads the commits that follow those that were read.
     pub(super) fn read(&mut self) -> Result<(), ParquetError> {
-        loop {
-            let ordinal = u32::try_from(self.commits.len()).unwrap_or(u32::MAX);
-            let path = self.commit_path(ordinal);
-            let bytes = match fs::metadata(&path) {
-                Ok(metadata) if metadata.len() <= COMMIT_BYTES_MAX => {
-                    fs::read(&path).map_err(file_error(&path, "read"))?
-                }
-                Ok(_) => return Err(not_a_record(&path)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                Err(error) => return Err(file_error(&path, "read")(error)),
-            };
-            let commit: LoggedCommit = serde_json::from_slice(&bytes).map_err(|_| not_a_record(&path))?;
-            if commit.v != 1 || commit.commit.get() != ordinal || commit.dataset != self.dataset {
-                return Err(not_a_record(&path));
+        let Self { dataset, place, commits } = self;
+        let from = u32::try_from(commits.len()).unwrap_or(u32::MAX);
+        place.read_commits(from, &mut |ordinal, bytes| {
+            let no_record = || ParquetError::CommitLog { path: place.shown_commit(ordinal) };
+            let commit: LoggedCommit = serde_json::from_slice(bytes).map_err(|_| no_record())?;
+            if commit.v != 1 || commit.commit.get() != ordinal || commit.dataset != *dataset {
+                return Err(no_record());
             }
-            self.commits.push(commit);
-        }
+            commits.push(commit);
+            Ok(())
+        })
     }
 
     /// The files that are live after every commit, each with what it is bound to.
@@ -116,105 +107,16 @@ impl CommitLog {
         columns
     }
 
-    pub(super) fn staging(&self) -> PathBuf {
-        self.folder.join(HIDDEN).join("staging")
-    }
-
-    pub(super) fn lock_path(&self) -> PathBuf {
-        self.folder.join(HIDDEN).join("lock")
-    }
-
-    fn commits_folder(&self) -> PathBuf {
-        self.folder.join(HIDDEN).join("commits")
-    }
-
-    fn commit_path(&self, ordinal: u32) -> PathBuf {
-        self.commits_folder().join(format!("{ordinal:08}.json"))
-    }
-
-    /// Makes the folders.
-    pub(super) fn prepare(&self) -> Result<(), ParquetError> {
-        for folder in [self.commits_folder(), self.staging()] {
-            fs::create_dir_all(&folder).map_err(file_error(&folder, "made"))?;
-        }
-        for folder in [self.folder.clone(), self.folder.join(HIDDEN)] {
-            sync_folder(&folder)?;
-        }
-        Ok(())
-    }
-
-    /// The commit point: the commit's file gets its name, durably, unless another has it.
+    /// The commit point.
     pub(super) fn append(&mut self, commit: LoggedCommit) -> Result<(), ParquetError> {
-        let path = self.commit_path(commit.commit.get());
-        let beside = path.with_extension("new");
         let bytes = serde_json::to_vec(&commit).map_err(|error| ParquetError::Writer { reason: error.to_string() })?;
-        // What a killed run left may be linked to the commit before it: it is removed, never written into.
-        remove_if_there(&beside)?;
-        let write = || {
-            let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            // A link, unlike a renaming, never replaces.
-            fs::hard_link(&beside, &path)?;
-            fs::remove_file(&beside)
-        };
-        write().map_err(file_error(&path, "written"))?;
-        sync_folder(&self.commits_folder())?;
+        self.place.append(&commit, &bytes)?;
         self.commits.push(commit);
         Ok(())
     }
 
-    /// Brings the folder to what the last commit says: files that it removed go, its files come, and what no commit
-    /// knows of is cleared away. Safe to repeat and to be killed in.
+    /// Brings the place to what the last commit says. Safe to repeat and to be killed in.
     pub(super) fn publish(&self) -> Result<(), ParquetError> {
-        if let Some(last) = self.commits.last() {
-            for name in &last.removes {
-                remove_if_there(&self.folder.join(name))?;
-            }
-            let staged = self.staging().join(last.run.as_str());
-            for file in &last.adds {
-                let (from, to) = (staged.join(&file.name), self.folder.join(&file.name));
-                match fs::rename(&from, &to) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => {}
-                    outcome => outcome.map_err(file_error(&to, "published"))?,
-                }
-            }
-            sync_folder(&self.folder)?;
-        }
-        self.clear_staging()
+        self.place.publish(self)
     }
-
-    fn clear_staging(&self) -> Result<(), ParquetError> {
-        let staging = self.staging();
-        let entries = match fs::read_dir(&staging) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries.map_err(file_error(&staging, "read"))?,
-        };
-        for entry in entries {
-            let path = entry.map_err(file_error(&staging, "read"))?.path();
-            fs::remove_dir_all(&path).map_err(file_error(&path, "removed"))?;
-        }
-        Ok(())
-    }
-}
-
-fn remove_if_there(path: &Path) -> Result<(), ParquetError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        outcome => outcome.map_err(file_error(path, "removed")),
-    }
-}
-
-/// Makes what a folder lists durable.
-pub(super) fn sync_folder(folder: &Path) -> Result<(), ParquetError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(file_error(folder, "synced"))
-}
-
-pub(super) fn file_error(path: &Path, verb: &'static str) -> impl Fn(io::Error) -> ParquetError {
-    let path = path.display().to_string();
-    move |source| ParquetError::File { path: path.clone(), verb, source }
-}
-
-fn not_a_record(path: &Path) -> ParquetError {
-    ParquetError::CommitLog { path: path.display().to_string() }
 }

@@ -5,7 +5,7 @@ use std::io;
 use lockgate_model::{ColumnName, DatasetName, RowId, RowIdError, RunId};
 
 use super::keys::KeyProblem;
-use crate::Fault;
+use crate::{Fault, SourceError};
 
 /// Why a Parquet file or a dataset of them can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum ParquetError {
         /// What the system said.
         source: io::Error,
     },
+    /// A store's files can't be read or written.
+    #[error(transparent)]
+    Store(#[from] SourceError),
     /// Configuration: a mode that doesn't authenticate its pages.
     #[error(
         "`{path}` is encrypted in the mode AES_GCM_CTR_V1, which is refused: its pages are not authenticated, so that \
@@ -115,6 +118,32 @@ pub enum ParquetError {
         /// The dataset.
         dataset: DatasetName,
     },
+    /// Unreachable: another program was faster.
+    #[error(
+        "another run made commit {commit} of `{dataset}` while this one was writing: run again, which begins with what is there now"
+    )]
+    CommitTaken {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The commit that both wanted to make.
+        commit: u32,
+    },
+    /// Unreachable: nobody says whether the commit was made.
+    #[error(
+        "whether `{path}` was written is not known, since its service stopped answering: {source}; the next run asks"
+    )]
+    CommitUnknown {
+        /// The commit's object.
+        path: String,
+        /// What was said last.
+        source: io::Error,
+    },
+    /// Unreachable: the commit is made, and what follows it is not done.
+    #[error("the run is committed, and what follows is not done: {source}; the next run does it")]
+    Unfinished {
+        /// What failed.
+        source: Box<ParquetError>,
+    },
     /// The run's token is there already.
     #[error("the run `{run}` is committed already: there is nothing to repeat")]
     AlreadyCommitted {
@@ -148,7 +177,7 @@ pub enum ParquetError {
     NoDataset {
         /// The dataset.
         dataset: DatasetName,
-        /// The store's folder.
+        /// The store.
         path: String,
     },
     /// The writer refused: a defect of this program.
@@ -164,7 +193,11 @@ impl ParquetError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => Fault::Full,
-            Self::File { .. } | Self::Locked { .. } => Fault::Unreachable,
+            Self::Store(error) => error.fault(),
+            Self::Unfinished { source } => source.fault(),
+            Self::File { .. } | Self::Locked { .. } | Self::CommitTaken { .. } | Self::CommitUnknown { .. } => {
+                Fault::Unreachable
+            }
             Self::UnauthenticatedMode { .. }
             | Self::Key { .. }
             | Self::ColumnType { .. }
@@ -180,6 +213,11 @@ impl ParquetError {
             | Self::Ordinal { .. } => Fault::Data,
             Self::AlreadyCommitted { .. } | Self::Writer { .. } => Fault::Defect,
         }
+    }
+
+    /// Whether the run may be committed nevertheless: only the next one can tell.
+    pub fn leaves_commit_open(&self) -> bool {
+        matches!(self, Self::CommitUnknown { .. } | Self::Unfinished { .. })
     }
 
     /// What Parquet's reader said of a file, told as what it means.

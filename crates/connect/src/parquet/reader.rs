@@ -15,7 +15,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOption
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use lockgate_model::{ColumnName, ValueType};
+use lockgate_model::{ColumnName, Sha256Digest, ValueType};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
@@ -24,7 +24,10 @@ use super::error::ParquetError;
 use super::fit::{absent, fit, is_of_kind, natural_type};
 use super::keys::{External, FileKeys, KEY_MATERIAL_BYTES_MAX, decryption};
 use crate::arrow_type::schema_of;
-use crate::{BreakReason, BrokenRecord, RecordPosition, SourceBatch, SourceColumn};
+use crate::{
+    BreakReason, BrokenRecord, BucketStore, FileStore, RecordPosition, SourceBatch, SourceColumn, SourceError,
+    StoredFile,
+};
 
 /// Reads one Parquet file.
 pub struct ParquetReader {
@@ -52,7 +55,29 @@ impl ParquetReader {
         keys: &Arc<FileKeys>,
         batch_rows: usize,
     ) -> Result<Self, ParquetError> {
-        Self::open_bound(file, absolute, shown, declared, keys, None, batch_rows)
+        let beside = beside_file(absolute, shown)?;
+        Self::open_with(file, shown, declared, (keys, beside, None), batch_rows)
+    }
+
+    /// Opens a file of a store for reading the declared columns, `batch_rows` at a time. An object is copied into a file
+    /// of this machine first, and found to have the expected digest.
+    pub fn open_stored(
+        (store, stored): (&FileStore, &StoredFile),
+        expected: Sha256Digest,
+        declared: &[SourceColumn],
+        keys: &Arc<FileKeys>,
+        batch_rows: usize,
+    ) -> Result<Self, ParquetError> {
+        let shown = stored.path.as_str();
+        let (file, beside) = match store {
+            FileStore::Local(_) => {
+                let path = stored.local().ok_or_else(|| damaged(shown, "it is no file"))?;
+                let unreadable = |source| SourceError::Unreadable { path: shown.to_owned(), source };
+                (File::open(path).map_err(unreadable)?, beside_file(path, shown)?)
+            }
+            FileStore::Bucket(bucket) => (bucket.spool(stored, expected)?, beside_object(bucket, shown, keys)?),
+        };
+        Self::open_with(file, shown, declared, (keys, beside, None), batch_rows)
     }
 
     /// The columns of a file that a dataset can declare, each with the type that holds all of its values.
@@ -62,7 +87,7 @@ impl ParquetReader {
         shown: &str,
         keys: &Arc<FileKeys>,
     ) -> Result<Vec<SourceColumn>, ParquetError> {
-        let metadata = metadata_of(file, absolute, shown, keys, None)?;
+        let metadata = metadata_of(file, shown, (keys, beside_file(absolute, shown)?, None))?;
         let column = |field: &arrow::datatypes::FieldRef| {
             let name: ColumnName = field.name().parse().ok()?;
             let value_type = natural_type(field.data_type())?;
@@ -71,17 +96,27 @@ impl ParquetReader {
         Ok(metadata.schema().fields().iter().filter_map(column).collect())
     }
 
-    /// As [`open`](Self::open), demanding that the file was written with this AAD prefix.
+    /// Opens a file of ours, whose key material lies in it, demanding that it was written with this AAD prefix.
     pub(super) fn open_bound(
         file: File,
-        absolute: &Path,
         shown: &str,
         declared: &[SourceColumn],
         keys: &Arc<FileKeys>,
         aad_prefix: Option<&[u8]>,
         batch_rows: usize,
     ) -> Result<Self, ParquetError> {
-        let metadata = metadata_of(&file, absolute, shown, keys, aad_prefix)?;
+        let beside = External { path: material_name(shown), content: None };
+        Self::open_with(file, shown, declared, (keys, beside, aad_prefix), batch_rows)
+    }
+
+    fn open_with(
+        file: File,
+        shown: &str,
+        declared: &[SourceColumn],
+        keys: Keys<'_>,
+        batch_rows: usize,
+    ) -> Result<Self, ParquetError> {
+        let metadata = metadata_of(&file, shown, keys)?;
         let (wanted, columns) = place_columns(metadata.schema(), declared, shown)?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
@@ -227,39 +262,53 @@ fn place_columns(
     Ok((wanted, columns))
 }
 
+/// What opens a file: keys, the key material beside it, and the AAD prefix that is demanded.
+type Keys<'a> = (&'a Arc<FileKeys>, External, Option<&'a [u8]>);
+
 fn metadata_of(
     file: &File,
-    absolute: &Path,
     shown: &str,
-    keys: &Arc<FileKeys>,
-    aad_prefix: Option<&[u8]>,
+    (keys, beside, aad_prefix): Keys<'_>,
 ) -> Result<ArrowReaderMetadata, ParquetError> {
-    let external = external_material(absolute).map_err(|source| ParquetError::File {
-        path: shown.to_owned(),
-        verb: "read",
-        source,
-    })?;
     guarded(shown, || {
         let mut options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         // Without keys a plain file is read, and an encrypted one says that it is.
         if !keys.is_empty() {
-            options = options.with_file_decryption_properties(decryption(keys, external, aad_prefix)?);
+            options = options.with_file_decryption_properties(decryption(keys, beside, aad_prefix)?);
         }
         ArrowReaderMetadata::load(file, options)
     })
 }
 
-fn external_material(file: &Path) -> io::Result<External> {
+/// The name of the key material of a file, in the folder that the file is in.
+fn material_name(file: &str) -> String {
+    format!("_KEY_MATERIAL_FOR_{}.json", file.rsplit('/').next().unwrap_or(file))
+}
+
+/// The key material beside a file of this machine.
+fn beside_file(file: &Path, shown: &str) -> Result<External, ParquetError> {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let name = format!("_KEY_MATERIAL_FOR_{name}.json");
+    let name = material_name(&name);
     let path = file.with_file_name(&name);
-    let content = match std::fs::metadata(&path) {
-        Ok(metadata) if metadata.len() <= KEY_MATERIAL_BYTES_MAX => Some(std::fs::read(&path)?),
-        Ok(_) => None,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
+    let read = || match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.len() <= KEY_MATERIAL_BYTES_MAX => std::fs::read(&path).map(Some),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     };
+    let content = read().map_err(|source| ParquetError::File { path: shown.to_owned(), verb: "read", source })?;
     Ok(External { path: name, content })
+}
+
+/// The key material beside an object, which is asked for only where there are keys that it could lead to.
+fn beside_object(bucket: &BucketStore, object: &str, keys: &FileKeys) -> Result<External, ParquetError> {
+    let name = material_name(object);
+    if keys.is_empty() {
+        return Ok(External { path: name, content: None });
+    }
+    let path = object.rsplit_once('/').map_or_else(|| name.clone(), |(folder, _)| format!("{folder}/{name}"));
+    let content = bucket.read(&path, KEY_MATERIAL_BYTES_MAX)?;
+    Ok(External { path: name, content: content.map(Vec::from) })
 }
 
 /// What Parquet's reader gives, its errors told as ours; a file that makes it panic is a damaged one.

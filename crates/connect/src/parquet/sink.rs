@@ -2,51 +2,46 @@
 //!
 //! ```text
 //! begin ─► write ─► write ─► commit(record)
-//!   files under _lockgate/staging/RUN    │ files synced ─► the commit's file gets its name ─► files move to their place
-//!                                        └ killed before that: the next run clears the folder; after it: moves them
+//!   files that no commit names    │ files durable ─► the commit gets its name ─► the place is brought to what it says
+//!                                 └ killed before that: the files are cleared away; after it: the next run goes on there
 //! ```
+//! What a folder does for each step, and what a bucket does, stands in `place`.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Int64Array};
 use arrow::record_batch::RecordBatch;
 use lockgate_model::{ColumnName, DatasetName, InputOrdinal, RowId, RunId};
 
-use super::commit_log::{CommitLog, DataFile, LoggedCommit, file_error, sync_folder};
+use super::commit_log::{CommitLog, DataFile, LoggedCommit};
 use super::encryption::ParquetEncryption;
 use super::error::ParquetError;
+use super::file_name::FileName;
 use super::keys::FileKeys;
 use super::merge::{KeyIndex, loses_rows, rewrite};
-use super::table::{open_live, with_row_id};
-use super::writer::{FILE_ROWS_MAX, FileWriter, Format, schema_of_file};
+use super::place::{DatasetStore, FileOf, Hold};
+use super::table::{VerifiedFile, with_row_id};
+use super::writer::{FileWriter, Format, schema_of_file};
 use crate::{CommittedRun, SinkColumn, SourceColumn, TableSpec, WriteMode};
 
 /// A dataset of Parquet files that is written.
 pub struct ParquetSink {
     log: CommitLog,
     /// Held until the sink is dropped.
-    _lock: File,
+    _hold: Hold,
 }
 
 impl ParquetSink {
-    /// Opens a dataset in a store's folder for writing, alone, and finishes what a killed run left of its commit.
-    pub fn open(store: &Path, dataset: &DatasetName) -> Result<Self, ParquetError> {
+    /// Opens a dataset in a store for writing, and finishes what a killed run left of its commit. In a folder nobody else
+    /// writes until it is dropped; in a bucket the commits decide.
+    pub fn open(store: &DatasetStore, dataset: &DatasetName) -> Result<Self, ParquetError> {
         let mut log = CommitLog::empty(store, dataset);
-        log.prepare()?;
-        let path = log.lock_path();
-        let lock = File::create(&path).map_err(file_error(&path, "made"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(ParquetError::Locked { dataset: dataset.clone() }),
-            Err(TryLockError::Error(source)) => return Err(file_error(&path, "locked")(source)),
-        }
-        // Only now can no other program commit.
+        let hold = log.place.hold(dataset)?;
+        // Only now can no other program commit, where one can be kept from it.
         log.read()?;
         log.publish()?;
-        Ok(Self { log, _lock: lock })
+        Ok(Self { log, _hold: hold })
     }
 
     /// The commits, first to last.
@@ -86,8 +81,7 @@ impl ParquetSink {
         let next = u32::try_from(self.log.commits.len()).unwrap_or(u32::MAX);
         let ordinal = InputOrdinal::new(next)
             .map_err(|source| ParquetError::Ordinal { dataset: self.log.dataset.clone(), source })?;
-        let staging = self.log.staging().join(run.as_str());
-        fs::create_dir_all(&staging).map_err(file_error(&staging, "made"))?;
+        self.log.place.begin(run)?;
         let index = match spec.mode() {
             WriteMode::Merge => Some(KeyIndex::new(spec)?),
             WriteMode::Append | WriteMode::Replace => None,
@@ -99,7 +93,6 @@ impl ParquetSink {
             sink: self,
             run: run.clone(),
             ordinal,
-            staging,
             read_columns,
             keys,
             open: None,
@@ -107,6 +100,16 @@ impl ParquetSink {
             rows: 0,
             index,
         })
+    }
+
+    /// What a failure means: where another run made the commit meanwhile, files that are to be read may be gone.
+    fn because_taken(&mut self, commit: InputOrdinal, error: ParquetError) -> ParquetError {
+        match self.log.read() {
+            Ok(()) if self.log.commits.len() as u64 > u64::from(commit.get()) => {
+                ParquetError::CommitTaken { dataset: self.log.dataset.clone(), commit: commit.get() }
+            }
+            Ok(()) | Err(_) => error,
+        }
     }
 
     /// A merge rewrites rows that stay, with the columns that it knows of.
@@ -143,7 +146,6 @@ pub struct ParquetTransaction<'a> {
     spec: TableSpec,
     run: RunId,
     ordinal: InputOrdinal,
-    staging: PathBuf,
     /// The columns of a file of the dataset, the row id last.
     read_columns: Vec<SourceColumn>,
     format: Format,
@@ -175,7 +177,7 @@ impl ParquetTransaction<'_> {
         };
         open.write(&batch)?;
         self.rows += batch.num_rows() as u64;
-        let full = open.rows() >= FILE_ROWS_MAX;
+        let full = open.is_full();
         self.open = Some(open);
         if full { self.close() } else { Ok(()) }
     }
@@ -186,9 +188,8 @@ impl ParquetTransaction<'_> {
         let removes = match self.spec.mode() {
             WriteMode::Append => Vec::new(),
             WriteMode::Replace => self.sink.log.live().into_iter().map(|(file, _)| file.name).collect(),
-            WriteMode::Merge => self.merge()?,
+            WriteMode::Merge => self.merge().map_err(|error| self.sink.because_taken(self.ordinal, error))?,
         };
-        sync_folder(&self.staging)?;
         let commit = LoggedCommit {
             v: 1,
             dataset: self.sink.log.dataset.clone(),
@@ -203,21 +204,22 @@ impl ParquetTransaction<'_> {
         };
         let outcome = CommittedRun::from(&commit);
         self.sink.log.append(commit)?;
-        self.sink.log.publish()?;
+        self.sink.log.publish().map_err(|source| ParquetError::Unfinished { source: Box::new(source) })?;
         Ok(outcome)
     }
 
     fn next_file(&self) -> Result<FileWriter, ParquetError> {
-        self.create(&self.file_name("", self.adds.len()))
+        self.create(&self.file_name(false, self.adds.len()))
     }
 
     /// The name of a file of this commit.
-    fn file_name(&self, mark: &str, number: usize) -> String {
-        format!("{:08}-{}-{mark}{number:04}.parquet", self.ordinal.get(), self.run)
+    fn file_name(&self, rewritten: bool, number: usize) -> String {
+        FileName { commit: self.ordinal, run: self.run.clone(), rewritten, number }.to_string()
     }
 
     fn create(&self, name: &str) -> Result<FileWriter, ParquetError> {
-        FileWriter::create(&self.staging.join(name), name, &self.format)
+        let place = &self.sink.log.place;
+        FileWriter::create(place.create(&self.run, name)?, &place.shown(name), name, &self.format)
     }
 
     fn close(&mut self) -> Result<(), ParquetError> {
@@ -231,19 +233,20 @@ impl ParquetTransaction<'_> {
     /// go.
     fn merge(&mut self) -> Result<Vec<String>, ParquetError> {
         let Some(index) = self.index.take() else { return Ok(Vec::new()) };
+        let place = Arc::clone(&self.sink.log.place);
         if index.has_duplicates() {
             let own = std::mem::take(&mut self.adds);
             let numbered = own.len();
             let belongs_to = self.format.encryption.as_ref().map(|encryption| encryption.belongs_to.clone());
             let keep = |batch: &RecordBatch| index.newest_of_run(batch);
             for file in own {
-                let path = self.staging.join(&file.name);
-                let name = self.file_name("", numbered + self.adds.len());
-                match self.without_replaced(&index, (&path, &file, belongs_to.as_deref()), &name, keep)? {
+                let name = self.file_name(false, numbered + self.adds.len());
+                let opened = VerifiedFile::open(place.as_ref(), &file, FileOf::Run(&self.run), belongs_to.as_deref())?;
+                match self.without_replaced(&index, &opened, &name, keep)? {
                     None => self.adds.push(file),
                     Some(rewritten) => {
                         self.adds.push(rewritten);
-                        fs::remove_file(&path).map_err(file_error(&path, "removed"))?;
+                        place.discard(&self.run, &file.name)?;
                     }
                 }
             }
@@ -251,16 +254,14 @@ impl ParquetTransaction<'_> {
         let mut removes = Vec::new();
         let keep = |batch: &RecordBatch| index.untouched(batch);
         for (file, belongs_to) in self.sink.log.live() {
-            let path = self.sink.log.folder.join(&file.name);
-            let name = self.file_name("m", removes.len());
-            let live = (path.as_path(), &file, belongs_to.as_deref());
-            if let Some(rewritten) = self.without_replaced(&index, live, &name, keep)? {
+            let name = self.file_name(true, removes.len());
+            let opened = VerifiedFile::open(place.as_ref(), &file, FileOf::Commit, belongs_to.as_deref())?;
+            if let Some(rewritten) = self.without_replaced(&index, &opened, &name, keep)? {
                 removes.push(file.name);
                 if rewritten.rows > 0 {
                     self.adds.push(rewritten);
                 } else {
-                    let staged = self.staging.join(&name);
-                    fs::remove_file(&staged).map_err(file_error(&staged, "removed"))?;
+                    place.discard(&self.run, &name)?;
                 }
             }
         }
@@ -271,14 +272,13 @@ impl ParquetTransaction<'_> {
     fn without_replaced(
         &self,
         index: &KeyIndex,
-        (path, file, belongs_to): (&Path, &DataFile, Option<&str>),
+        file: &VerifiedFile,
         name: &str,
         keep: impl Fn(&RecordBatch) -> Result<BooleanArray, ParquetError>,
     ) -> Result<Option<DataFile>, ParquetError> {
-        let open = |columns: &[SourceColumn]| open_live(path, file, belongs_to, columns, &self.keys);
-        if !loses_rows(open(&with_row_id(index.columns())?)?, &keep)? {
+        if !loses_rows(file.read(&with_row_id(index.columns())?, &self.keys)?, &keep)? {
             return Ok(None);
         }
-        rewrite(open(&self.read_columns)?, self.create(name)?, &keep).map(Some)
+        rewrite(file.read(&self.read_columns, &self.keys)?, self.create(name)?, &keep).map(Some)
     }
 }

@@ -1,19 +1,18 @@
 //! A dataset of files that Lockgate wrote, read back: only live files, each the one that was committed.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::path::{Path, PathBuf};
+use std::io::Seek;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
-use lockgate_crypto::Sha256Hasher;
 use lockgate_model::{DatasetName, RowId, ValueType};
 
-use super::commit_log::{CommitLog, DataFile, file_error};
+use super::commit_log::{CommitLog, DataFile};
 use super::encryption::ParquetEncryption;
 use super::error::ParquetError;
 use super::keys::FileKeys;
+use super::place::{DatasetStore, FileOf, Place};
 use super::reader::ParquetReader;
 use crate::{CommittedRun, ROW_ID_COLUMN, ScannedBatch, SinkColumn, SourceColumn};
 
@@ -27,11 +26,11 @@ pub struct ParquetTable {
 }
 
 impl ParquetTable {
-    /// Opens a dataset in a store's folder; fails if it was never committed to.
-    pub fn open(store: &Path, dataset: &DatasetName, keys: Arc<FileKeys>) -> Result<Self, ParquetError> {
+    /// Opens a dataset in a store; fails if it was never committed to.
+    pub fn open(store: &DatasetStore, dataset: &DatasetName, keys: Arc<FileKeys>) -> Result<Self, ParquetError> {
         let log = CommitLog::load(store, dataset)?;
         if log.commits.is_empty() {
-            return Err(ParquetError::NoDataset { dataset: dataset.clone(), path: store.display().to_string() });
+            return Err(ParquetError::NoDataset { dataset: dataset.clone(), path: store.shown() });
         }
         Ok(Self { log, keys })
     }
@@ -52,7 +51,7 @@ impl ParquetTable {
         columns: &[SinkColumn],
     ) -> Result<impl Iterator<Item = Result<ScannedBatch, ParquetError>>, ParquetError> {
         Ok(LiveScan {
-            folder: self.log.folder.clone(),
+            place: Arc::clone(&self.log.place),
             files: self.log.live().into_iter(),
             columns: with_row_id(columns)?,
             keys: Arc::clone(&self.keys),
@@ -63,7 +62,7 @@ impl ParquetTable {
 
 /// The live files of a dataset, one after another.
 struct LiveScan {
-    folder: PathBuf,
+    place: Arc<dyn Place>,
     files: std::vec::IntoIter<(DataFile, Option<String>)>,
     columns: Vec<SourceColumn>,
     keys: Arc<FileKeys>,
@@ -75,14 +74,14 @@ impl LiveScan {
         loop {
             if let Some(reader) = &mut self.open {
                 if let Some(batch) = reader.next()? {
-                    let (row_ids, columns) = split(&batch, &reader.path)?;
+                    let (row_ids, columns) = split(&batch, &reader.shown)?;
                     return Ok(Some(ScannedBatch { columns, row_ids }));
                 }
                 self.open = None;
             }
             let Some((file, belongs_to)) = self.files.next() else { return Ok(None) };
-            let path = self.folder.join(&file.name);
-            self.open = Some(open_live(&path, &file, belongs_to.as_deref(), &self.columns, &self.keys)?);
+            let file = VerifiedFile::open(self.place.as_ref(), &file, FileOf::Commit, belongs_to.as_deref())?;
+            self.open = Some(file.read(&self.columns, &self.keys)?);
         }
     }
 }
@@ -108,8 +107,8 @@ pub(super) fn with_row_id(columns: &[SinkColumn]) -> Result<Vec<SourceColumn>, P
     Ok(columns.iter().map(|column| declared(column.clone(), true)).chain([declared(row_id, false)]).collect())
 }
 
-fn split(batch: &RecordBatch, path: &Path) -> Result<(Vec<RowId>, RecordBatch), ParquetError> {
-    let changed = || ParquetError::FileChanged { path: path.display().to_string(), what: "row ids" };
+fn split(batch: &RecordBatch, shown: &str) -> Result<(Vec<RowId>, RecordBatch), ParquetError> {
+    let changed = || ParquetError::FileChanged { path: shown.to_owned(), what: "row ids" };
     let last = batch.num_columns().checked_sub(1).ok_or_else(changed)?;
     let ids = batch.column(last).as_primitive_opt::<Int64Type>().ok_or_else(changed)?;
     let ids = ids.values().iter().map(|id| RowId::from_i64(*id).map_err(|_| changed())).collect::<Result<_, _>>()?;
@@ -117,10 +116,40 @@ fn split(batch: &RecordBatch, path: &Path) -> Result<(Vec<RowId>, RecordBatch), 
     Ok((ids, batch.project(&places).map_err(|_| changed())?))
 }
 
-/// A live file that was found to be the committed one.
+/// A file that was found to be the recorded one, which is read as often as it takes.
+pub(super) struct VerifiedFile {
+    file: File,
+    shown: String,
+    aad_prefix: Option<Vec<u8>>,
+}
+
+impl VerifiedFile {
+    /// Opens a file; fails if its size or digest is not the recorded one.
+    pub(super) fn open(
+        place: &dyn Place,
+        file: &DataFile,
+        of: FileOf<'_>,
+        belongs_to: Option<&str>,
+    ) -> Result<Self, ParquetError> {
+        let aad_prefix = belongs_to.map(|belongs_to| ParquetEncryption::aad_prefix(belongs_to, &file.name));
+        Ok(Self { file: place.open(file, of)?, shown: place.shown(&file.name), aad_prefix })
+    }
+
+    /// Reads these columns, the row id last. One reader at a time: they share a place in the file.
+    pub(super) fn read(&self, columns: &[SourceColumn], keys: &Arc<FileKeys>) -> Result<LiveReader, ParquetError> {
+        let failed = |source| ParquetError::File { path: self.shown.clone(), verb: "read", source };
+        let mut file = self.file.try_clone().map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        let prefix = self.aad_prefix.as_deref();
+        let reader = ParquetReader::open_bound(file, &self.shown, columns, keys, prefix, BATCH_ROWS)?;
+        Ok(LiveReader { reader, shown: self.shown.clone() })
+    }
+}
+
+/// The rows of a file that was found to be the recorded one.
 pub(super) struct LiveReader {
     reader: ParquetReader,
-    path: PathBuf,
+    shown: String,
 }
 
 impl LiveReader {
@@ -129,41 +158,7 @@ impl LiveReader {
         match self.reader.next_batch()? {
             None => Ok(None),
             Some(batch) if batch.broken.is_empty() => Ok(Some(batch.columns)),
-            Some(_) => Err(ParquetError::FileChanged { path: self.path.display().to_string(), what: "content" }),
-        }
-    }
-}
-
-/// Opens a live file for these columns, the row id last; fails if its size or digest is not the committed one.
-pub(super) fn open_live(
-    path: &Path,
-    committed: &DataFile,
-    belongs_to: Option<&str>,
-    columns: &[SourceColumn],
-    keys: &Arc<FileKeys>,
-) -> Result<LiveReader, ParquetError> {
-    let mut file = File::open(path).map_err(file_error(path, "read"))?;
-    let changed = |what| ParquetError::FileChanged { path: path.display().to_string(), what };
-    if file.metadata().map_err(file_error(path, "read"))?.len() != committed.bytes {
-        return Err(changed("size"));
-    }
-    if digest(&mut file).map_err(file_error(path, "read"))? != committed.sha256 {
-        return Err(changed("SHA-256"));
-    }
-    file.rewind().map_err(file_error(path, "read"))?;
-    let prefix = belongs_to.map(|belongs_to| ParquetEncryption::aad_prefix(belongs_to, &committed.name));
-    let shown = path.display().to_string();
-    let reader = ParquetReader::open_bound(file, path, &shown, columns, keys, prefix.as_deref(), BATCH_ROWS)?;
-    Ok(LiveReader { reader, path: path.to_path_buf() })
-}
-
-fn digest(file: &mut File) -> io::Result<lockgate_model::Sha256Digest> {
-    let mut hasher = Sha256Hasher::new();
-    let mut buffer = vec![0; 128 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher.finish()),
-            read => hasher.update(buffer.get(..read).unwrap_or_default()),
+            Some(_) => Err(ParquetError::FileChanged { path: self.shown.clone(), what: "content" }),
         }
     }
 }

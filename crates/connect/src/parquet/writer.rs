@@ -1,9 +1,7 @@
 //! One Parquet file, written in bounded memory, synced and digested.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -18,11 +16,17 @@ use parquet::schema::types::ColumnPath;
 use super::commit_log::DataFile;
 use super::encryption::ParquetEncryption;
 use super::error::ParquetError;
-use crate::SourceColumn;
+use super::place::NewFile;
 use crate::arrow_type::arrow_type;
+use crate::bucket_store::OBJECT_BYTES_MAX;
+use crate::{SourceColumn, SourceError};
 
 /// The most rows of one file; a run with more writes several.
 pub const FILE_ROWS_MAX: u64 = 10_000_000;
+/// A file ends when it holds so much, in bytes, since an object has its limit.
+pub(super) const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+// A row group and a footer may follow.
+const _: () = assert!(FILE_BYTES_MAX + FILE_BYTES_MAX / 8 <= OBJECT_BYTES_MAX);
 /// The most rows of one row group.
 pub const ROW_GROUP_ROWS_MAX: usize = 128 * 1024;
 /// A row group ends when it holds so much, in bytes.
@@ -47,21 +51,20 @@ pub(super) fn schema_of_file(columns: &[SourceColumn]) -> SchemaRef {
 
 /// Writes one file.
 pub(super) struct FileWriter {
-    writer: ArrowWriter<Digesting<BufWriter<File>>>,
+    writer: ArrowWriter<Digesting<Box<dyn NewFile>>>,
     name: String,
     path: String,
     rows: u64,
 }
 
 impl FileWriter {
-    /// Begins a file, which must not be there; `name` is the name under which it will be live.
-    pub(super) fn create(path: &Path, name: &str, format: &Format) -> Result<Self, ParquetError> {
-        let shown = path.display().to_string();
-        let file = File::create_new(path).map_err(|source| ParquetError::File {
-            path: shown.clone(),
-            verb: "made",
-            source,
-        })?;
+    /// Begins a file in a place; `name` is the name under which it will be live, `shown` how messages name it.
+    pub(super) fn create(
+        file: Box<dyn NewFile>,
+        shown: &str,
+        name: &str,
+        format: &Format,
+    ) -> Result<Self, ParquetError> {
         let mut properties = WriterProperties::builder()
             .set_created_by(format!("lockgate {}", env!("CARGO_PKG_VERSION")))
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -74,15 +77,15 @@ impl FileWriter {
         if let Some(encryption) = &format.encryption {
             properties = properties.with_file_encryption_properties(encryption.of_file(name)?);
         }
-        let sink =
-            Digesting { inner: BufWriter::with_capacity(256 * 1024, file), hasher: Sha256Hasher::new(), bytes: 0 };
+        let sink = Digesting { inner: file, hasher: Sha256Hasher::new(), bytes: 0 };
         let writer = ArrowWriter::try_new(sink, format.schema.clone(), Some(properties.build()))
-            .map_err(|error| refused(&shown, error))?;
-        Ok(Self { writer, name: name.to_owned(), path: shown, rows: 0 })
+            .map_err(|error| refused(shown, error))?;
+        Ok(Self { writer, name: name.to_owned(), path: shown.to_owned(), rows: 0 })
     }
 
-    pub(super) fn rows(&self) -> u64 {
-        self.rows
+    /// Whether the next rows belong into another file.
+    pub(super) fn is_full(&self) -> bool {
+        is_full(self.rows, self.writer.bytes_written() as u64)
     }
 
     /// Appends rows of the format's schema.
@@ -99,18 +102,27 @@ impl FileWriter {
     pub(super) fn finish(self) -> Result<DataFile, ParquetError> {
         let Self { writer, name, path, rows } = self;
         let digesting = writer.into_inner().map_err(|error| refused(&path, error))?;
-        let failed = |source| ParquetError::File { path: path.clone(), verb: "written", source };
-        let file = digesting.inner.into_inner().map_err(|error| failed(error.into_error()))?;
-        file.sync_all().map_err(failed)?;
+        digesting.inner.finish().map_err(|source| not_written(&path, source))?;
         Ok(DataFile { name, bytes: digesting.bytes, sha256: digesting.hasher.finish(), rows })
     }
 }
 
+fn is_full(rows: u64, bytes: u64) -> bool {
+    rows >= FILE_ROWS_MAX || bytes >= FILE_BYTES_MAX
+}
+
+/// What a place says comes as it is; of anything else the file is named.
+fn not_written(path: &str, source: io::Error) -> ParquetError {
+    match source.downcast::<SourceError>() {
+        Ok(told) => told.into(),
+        Err(source) => ParquetError::File { path: path.to_owned(), verb: "written", source },
+    }
+}
+
 fn refused(path: &str, error: parquet::errors::ParquetError) -> ParquetError {
-    let file = |source| ParquetError::File { path: path.to_owned(), verb: "written", source };
     match error {
         parquet::errors::ParquetError::External(inner) => match inner.downcast::<io::Error>() {
-            Ok(source) => file(*source),
+            Ok(source) => not_written(path, *source),
             Err(other) => ParquetError::Writer { reason: other.to_string() },
         },
         other => ParquetError::Writer { reason: other.to_string() },
@@ -134,5 +146,19 @@ impl<W: Write> Write for Digesting<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_ends_at_its_rows_and_at_its_bytes() {
+        for (rows, bytes, full) in
+            [(FILE_ROWS_MAX - 1, FILE_BYTES_MAX - 1, false), (FILE_ROWS_MAX, 0, true), (0, FILE_BYTES_MAX, true)]
+        {
+            assert_eq!(is_full(rows, bytes), full, "{rows} {bytes}");
+        }
     }
 }

@@ -15,6 +15,8 @@ use serde::Serialize;
 use crate::cli::Format;
 use crate::{context, output};
 
+mod bucket;
+
 /// How long a thing may take to answer.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// A certificate that ends sooner is worth a word.
@@ -302,6 +304,7 @@ fn store(site: &Site, store: &Store) -> Result<Said, Failure> {
                 Some(key) => said.well.push(format!("objects must be under {key}")),
                 None => said.warnings.push("no customer-managed key is demanded of its objects".into()),
             }
+            bucket::settings(site, place, &mut said)?;
         }
         StoreLocation::Postgres(place) => {
             tls(site, &place.host, place.port, Opening::Postgres, place.tls.as_ref(), &mut said)?;

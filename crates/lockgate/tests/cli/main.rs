@@ -1,6 +1,7 @@
 //! The program as its users meet it: files in, tables, messages and exit codes out.
 
 mod bad_input;
+mod bucket;
 mod cloud;
 mod cloud_faults;
 mod cloud_ledger;

@@ -126,6 +126,64 @@ fn a_job_succeeds_under_the_policy_for_iam_and_fails_without_any_action_of_it() 
     }
 }
 
+/// Writes Parquet into a bucket and reads it again.
+fn fills_a_lake(own: &OwnService, login: &(String, String)) -> Result<(), String> {
+    let site = site(own);
+    let key = own.0.text("/aws/kms_key");
+    let lake = format!("  lake: {{ at: 's3://lake/retail', sse: {{ kms_key: '{key}' }} }}\nkeys:");
+    site.replace("lockgate.yaml", "keys:", &lake);
+    site.replace("pipelines/daily.yaml", "store: warehouse", "store: lake");
+    for day in ["01", "02"] {
+        let said = site.lockgate_with(
+            &["run", "daily", "--param", &format!("date=2026-11-{day}")],
+            &[("AWS_ACCESS_KEY_ID", &login.0), ("AWS_SECRET_ACCESS_KEY", &login.1)],
+        );
+        if said.code != 0 {
+            return Err(said.err);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_lake_is_written_under_its_policy_and_not_without_what_writing_takes() {
+    let Some(services) = services() else { return };
+    let own = services.own(&["aws"]);
+    land(&own);
+    own.0.aws("s3", &[("create_bucket", json!({ "Bucket": "lake" }))]);
+    let actions_of = |file: &str| -> BTreeSet<String> { statements(&policy(file)).iter().flat_map(actions).collect() };
+    let (reading, all) = (actions_of("iam-policy.json"), actions_of("iam-policy-lake.json"));
+    // Reading needs the others too; removing what a killed run left, and giving up an upload, is not met here.
+    let needed: Vec<_> = all.difference(&reading).filter(|action| *action == "s3:PutObject").collect();
+    assert_eq!(needed.len(), 1);
+    let both: BTreeSet<String> = reading.union(&all).cloned().collect();
+    let without: BTreeSet<String> = both.iter().filter(|action| *action != needed[0]).cloned().collect();
+    let users = users(&own, &[both, without]);
+    own.0.enforce_policies();
+    fills_a_lake(&own, &users[0]).unwrap_or_else(|failed| panic!("under the whole policy: {failed}"));
+    assert!(fills_a_lake(&own, &users[1]).is_err(), "it is written without {}", needed[0]);
+}
+
+#[test]
+fn doctor_asks_what_its_policy_grants_and_is_content_with_the_policy_of_the_bucket() {
+    let Some(services) = services() else { return };
+    let own = services.own(&["aws"]);
+    land(&own);
+    let mut statement = policy("bucket-policy.json");
+    statement["Resource"] = json!(["arn:aws:s3:::landing", "arn:aws:s3:::landing/*"]);
+    let document = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+    own.0.aws("s3", &[("put_bucket_policy", json!({ "Bucket": "landing", "Policy": document }))]);
+    let asked = |actions: &BTreeSet<String>| {
+        let login = &users(&own, std::slice::from_ref(actions))[0];
+        let said = site(&own)
+            .lockgate_with(&["doctor"], &[("AWS_ACCESS_KEY_ID", &login.0), ("AWS_SECRET_ACCESS_KEY", &login.1)]);
+        said.exits(0).out
+    };
+    let actions_of = |file: &str| -> BTreeSet<String> { statements(&policy(file)).iter().flat_map(actions).collect() };
+    let said = asked(&actions_of("iam-policy.json").union(&actions_of("iam-policy-doctor.json")).cloned().collect());
+    assert!(said.contains("denies requests without TLS"), "{said}");
+}
+
 #[test]
 fn the_policy_of_the_key_separates_those_who_administer_it_from_those_who_use_it() {
     let (iam, key) = (policy("iam-policy.json"), policy("key-policy.json"));

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::python;
 use crate::support::Site;
 
-const READ: &str = "
+pub(crate) const READ: &str = "
 import json, sys, glob, lockgate_kms as kms
 keys = kms.LocalKeys(sys.argv[1] + '/.lockgate/keys', sys.argv[1] + '/.lockgate/ledger', 'retail')
 rows = [row for path in sorted(glob.glob(sys.argv[2] + '/*.parquet')) for row in kms.read(path, keys).to_pylist()]
@@ -195,7 +195,7 @@ fn files_of_one_type_evolve_and_of_another_are_refused() {
     assert!(said.err.contains("the column `city` of `analytics.customers` is text"), "{}", said.err);
 }
 
-const FOREIGN: &str = "
+pub(crate) const FOREIGN: &str = "
 import base64, os, sys
 import pyarrow as pa, pyarrow.fs, pyarrow.parquet as pq, pyarrow.parquet.encryption as pe
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
