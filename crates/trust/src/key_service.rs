@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use lockgate_crypto::{KeyContext, KeyId, KeyMaterial, Secret, WrappedKey, sha256};
 use lockgate_model::Sha256Digest;
 
-use crate::error::Problem;
+use crate::error::{Problem, TrustError};
 
 pub(crate) mod aws_kms;
 pub(crate) mod vault_transit;
@@ -102,8 +102,9 @@ impl Guarded {
         Self { service, opened: Mutex::default(), failing: Mutex::default() }
     }
 
-    pub(crate) fn name(&self) -> String {
-        self.service.name()
+    /// What it did not do, as an error.
+    pub(crate) fn failed(&self, problem: Problem) -> TrustError {
+        TrustError::Service { service: self.service.name(), problem }
     }
 
     /// Calls the service, unless it has failed too often just now.

@@ -181,7 +181,7 @@ impl KeyStore {
             return Ok(store);
         };
         let project = site.name.clone();
-        let at_service = |problem| TrustError::Service { service: service.name(), problem };
+        let at_service = |problem| service.failed(problem);
         let described = service.call(|service| service.describe()).map_err(at_service)?;
         let id = KeyId::generate(random).map_err(crypto)?;
         let context = EncryptionContext::new(id, &KeyContext::Ledger { project: project.clone() });
@@ -259,9 +259,7 @@ impl KeyStore {
         let under = keks.iter().find(|kek| kek.version == seed.kek_version).map(|kek| &kek.held);
         let Some(Held::There(under)) = under else { return Err(damaged("its signing key is under an unknown key")) };
         let context = EncryptionContext::new(seed.id, &KeyContext::Ledger { project: project.clone() });
-        let opened = service
-            .unwrap(&seed.wrapped, under, &context)
-            .map_err(|problem| TrustError::Service { service: service.name(), problem })?;
+        let opened = service.unwrap(&seed.wrapped, under, &context).map_err(|problem| service.failed(problem))?;
         let signing = SigningKey::from_seed(Secret::new(*opened.expose())).map_err(crypto)?;
         let service = Some(RemoteKeys { service, project, seed });
         Ok(Self { folder: site.keys.default.path.clone(), passphrase: None, keks, signing, service })
@@ -295,7 +293,7 @@ impl KeyStore {
                 (next, KEK_ALGORITHM.to_owned(), Held::Here(material))
             }
             Some(RemoteKeys { service, .. }) => {
-                let at_service = |problem| TrustError::Service { service: service.name(), problem };
+                let at_service = |problem| service.failed(problem);
                 let before = service.call(|service| service.describe()).map_err(at_service)?;
                 let same =
                     self.keks.last().is_some_and(|last| matches!(&last.held, Held::There(key) if *key == before.key));
@@ -344,7 +342,7 @@ impl KeyStore {
         };
         let encryption = EncryptionContext::new(id, context);
         let made = remote.service.call(|service| service.generate(&encryption));
-        let made = made.map_err(|problem| TrustError::Service { service: remote.service.name(), problem })?;
+        let made = made.map_err(|problem| remote.service.failed(problem))?;
         let kek_version = made.version.unwrap_or(active);
         if kek_version > active {
             // Somebody made a new version at the service.
@@ -372,7 +370,7 @@ impl KeyStore {
             }
             Some(RemoteKeys { service, .. }) => {
                 let opened = service.unwrap(wrapped, self.name_of(kek_version)?, &EncryptionContext::new(id, context));
-                opened.map_err(|problem| TrustError::Service { service: service.name(), problem })
+                opened.map_err(|problem| service.failed(problem))
             }
         }
     }
@@ -396,7 +394,7 @@ impl KeyStore {
             (Some(RemoteKeys { service, .. }), _) => {
                 let (under, context) = (self.name_of(kek_version)?, EncryptionContext::new(id, context));
                 let rewrapped = service.call(|service| service.rewrap(wrapped, under, &context));
-                rewrapped.map_err(|problem| TrustError::Service { service: service.name(), problem })?
+                rewrapped.map_err(|problem| service.failed(problem))?
             }
         };
         Ok((rewrapped, active))

@@ -149,7 +149,7 @@ impl Site {
         let service: &KeyService = &self.keys.default.service;
         let Some(guarded) = self.key_service(service)? else { return Ok(None) };
         let described = guarded.call(|service| service.describe());
-        let described = described.map_err(|problem| TrustError::Service { service: guarded.name(), problem })?;
+        let described = described.map_err(|problem| guarded.failed(problem))?;
         let version = described.version.map_or_else(String::new, |version| format!(", version {version}"));
         Ok(Some(format!("{} is enabled{version}, {}", described.key, described.algorithm)))
     }
