@@ -1,6 +1,6 @@
 //! Looks at how a bucket is set up, without using it: what its default encryption is, and whom it keeps out.
 //!
-//! Four signed requests; what the credentials may not see is told as that.
+//! Five signed requests; what the credentials may not see is told as that.
 
 use aws_credential_types::provider::ProvideCredentials;
 use lockgate_project::S3Location;
@@ -27,6 +27,8 @@ pub struct BucketFacts {
     pub is_public: Told<bool>,
     /// Whether its policy refuses every request without TLS.
     pub demands_tls: Told<bool>,
+    /// Whether a rule aborts uploads that nobody completes.
+    pub aborts_uploads: Told<bool>,
 }
 
 /// A setting, as far as it can be seen.
@@ -90,13 +92,15 @@ impl Site {
                 signer.ask("publicAccessBlock"),
                 signer.ask("policyStatus"),
                 signer.ask("policy"),
+                signer.ask("lifecycle"),
             )
         });
-        let (encryption, public_access, status, policy) = asked.map_err(failed)?;
+        let (encryption, public_access, status, policy, lifecycle) = asked.map_err(failed)?;
         Ok(BucketFacts {
             encryption: encryption.map(|xml| xml.map_or(Some(DefaultEncryption::Off), default_encryption)),
             public_access: public_access.map(|xml| Some(not_blocked(xml.unwrap_or_default()))),
             is_public: status.map(|xml| Some(xml.and_then(|xml| element(xml, "IsPublic")) == Some("true"))),
+            aborts_uploads: lifecycle.map(|xml| Some(xml.is_some_and(aborts_uploads))),
             demands_tls: policy.map(|json| Some(json.is_some_and(|json| demands_tls(json, &location.bucket)))),
         })
     }
@@ -150,7 +154,8 @@ impl Signer {
             text.extend_from_slice(&chunk);
         }
         let text = String::from_utf8(text).unwrap_or_default();
-        // S3's codes: NoSuchBucketPolicy, NoSuchPublicAccessBlockConfiguration, ServerSideEncryptionConfigurationNotFoundError.
+        // S3's codes: NoSuchBucketPolicy, NoSuchLifecycleConfiguration, NoSuchPublicAccessBlockConfiguration,
+        // ServerSideEncryptionConfigurationNotFoundError.
         let is_unset =
             |code: &str| (code.starts_with("NoSuch") && code != "NoSuchBucket") || code.ends_with("NotFoundError");
         Ok(match status {
@@ -182,6 +187,15 @@ fn default_encryption(xml: &str) -> Option<DefaultEncryption> {
 
 fn not_blocked(xml: &str) -> Vec<&'static str> {
     PUBLIC_ACCESS.into_iter().filter(|setting| element(xml, setting) != Some("true")).collect()
+}
+
+/// Whether one of the rules that are enabled aborts uploads, wherever in the bucket.
+fn aborts_uploads(xml: &str) -> bool {
+    xml.split("<Rule>").skip(1).any(|rule| {
+        let aborts = element(rule, "AbortIncompleteMultipartUpload");
+        element(rule, "Status") == Some("Enabled")
+            && aborts.is_some_and(|aborts| element(aborts, "DaysAfterInitiation").is_some())
+    })
 }
 
 /// Whether a bucket's policy denies everything to everybody who comes without TLS, for the bucket and for its objects.
@@ -272,6 +286,22 @@ mod tests {
             not_blocked("<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>false</IgnorePublicAcls>"),
             PUBLIC_ACCESS[1..]
         );
+    }
+
+    #[test]
+    fn a_rule_that_aborts_uploads_counts_where_it_is_enabled() {
+        let rule = |status: &str, inside: &str| format!("<Rule><ID>a</ID><Status>{status}</Status>{inside}</Rule>");
+        let aborts = "<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>";
+        let other = "<Expiration><Days>3</Days></Expiration>";
+        for (rules, found) in [
+            (rule("Enabled", aborts), true),
+            (rule("Enabled", other) + &rule("Enabled", aborts), true),
+            (rule("Disabled", aborts) + &rule("Enabled", other), false),
+            (String::new(), false),
+        ] {
+            let xml = format!("<LifecycleConfiguration>{rules}</LifecycleConfiguration>");
+            assert_eq!(aborts_uploads(&xml), found, "{xml}");
+        }
     }
 
     #[test]

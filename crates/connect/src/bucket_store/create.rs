@@ -24,6 +24,21 @@ pub(crate) enum Creation {
 }
 
 impl BucketStore {
+    /// Whether the service creates an object once. One that does not know the condition would overwrite it each time, and
+    /// say that all is well; an object of that name stays.
+    pub(crate) fn creates_once(&self, path: &str) -> Result<bool, SourceError> {
+        let location = self.location(path)?;
+        for _ in 0..2 {
+            let put = self.objects.put_opts(&location, PutPayload::new(), PutOptions::from(PutMode::Create));
+            match self.runtime.block_on(put) {
+                Ok(_) => {}
+                Err(object_store::Error::AlreadyExists { .. }) => return Ok(true),
+                Err(error) => return Err(self.not_written(path, error)),
+            }
+        }
+        Ok(false)
+    }
+
     /// Makes an object unless there is one.
     ///
     /// Where the service says that there is one, or says nothing, the object is read: what was put may have arrived
@@ -99,6 +114,8 @@ mod tests {
         Conflict,
         /// The service forbids it.
         Denied,
+        /// The service does not know the condition.
+        Unconditional,
     }
 
     /// A store that does to its puts what it is told, one after another.
@@ -126,6 +143,7 @@ mod tests {
             match put {
                 Put::Done => self.objects.put_opts(location, payload, options).await,
                 Put::Unanswered => self.objects.put_opts(location, payload, options).await.and(Err(silence())),
+                Put::Unconditional => self.objects.put(location, payload).await,
                 Put::Lost => Err(silence()),
                 Put::Conflict => {
                     Err(object_store::Error::AlreadyExists { path: location.to_string(), source: "409".into() })
@@ -162,6 +180,22 @@ mod tests {
 
         async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
             self.objects.copy_opts(from, to, options).await
+        }
+    }
+
+    #[test]
+    fn a_service_that_overwrites_what_is_there_is_found_out() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        for (puts, known) in [
+            (&[Put::Done][..], "Ok(true)"),
+            (&[Put::Unconditional; 2], "Ok(false)"),
+            (&[Put::Denied], "Err(Unwritable"),
+        ] {
+            let puts = Mutex::new(puts.to_vec());
+            let faulty = Arc::new(Faulty { objects: InMemory::new(), puts, is_unreadable: false });
+            let store = BucketStore::new(faulty, ("b", "p"), Arc::new(|| None), runtime.handle().clone());
+            let found = format!("{:?}", store.creates_once("once"));
+            assert!(found.starts_with(known), "{known}: {found}");
         }
     }
 

@@ -11,9 +11,9 @@ use tokio::task::JoinHandle;
 use super::BucketStore;
 use crate::SourceError;
 
-/// The size of a part, and how many are on their way beside the one that is being filled: together the memory that an
-/// upload takes.
-const PART_BYTES: usize = 8 * 1024 * 1024;
+/// The size of a part, which is the least that S3 takes, and how many are on their way beside the one that is being filled:
+/// together the memory that an upload takes.
+const PART_BYTES: usize = 5 * 1024 * 1024;
 const PARTS_AHEAD: usize = 2;
 /// S3 takes no more parts of one object.
 const PARTS_MAX: u64 = 10_000;

@@ -118,6 +118,15 @@ pub enum ParquetError {
         /// The dataset.
         dataset: DatasetName,
     },
+    /// Configuration: a bucket in which two runs could undo each other.
+    #[error(
+        "the service of `{store}` overwrites an object that was to be created once (it ignores `If-None-Match`), so that \
+         two runs could undo each other's commits: use one that honours it, or a store at `file://`"
+    )]
+    Unconditional {
+        /// The store.
+        store: String,
+    },
     /// Unreachable: another program was faster.
     #[error(
         "another run made commit {commit} of `{dataset}` while this one was writing: run again, which begins with what is there now"
@@ -204,6 +213,7 @@ impl ParquetError {
             | Self::MissingColumn { .. }
             | Self::TypeChanged { .. }
             | Self::ColumnLost { .. }
+            | Self::Unconditional { .. }
             | Self::NoDataset { .. } => Fault::Configuration,
             Self::Damaged { .. }
             | Self::CommitLog { .. }

@@ -24,7 +24,7 @@ use crate::{SourceColumn, SourceError};
 /// The most rows of one file; a run with more writes several.
 pub const FILE_ROWS_MAX: u64 = 10_000_000;
 /// A file ends when it holds so much, in bytes, since an object has its limit.
-pub(super) const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+pub(super) const FILE_BYTES_MAX: u64 = 40 * 1024 * 1024 * 1024;
 // A row group and a footer may follow.
 const _: () = assert!(FILE_BYTES_MAX + FILE_BYTES_MAX / 8 <= OBJECT_BYTES_MAX);
 /// The most rows of one row group.

@@ -304,7 +304,7 @@ fn store(site: &Site, store: &Store) -> Result<Said, Failure> {
                 Some(key) => said.well.push(format!("objects must be under {key}")),
                 None => said.warnings.push("no customer-managed key is demanded of its objects".into()),
             }
-            bucket::settings(site, place, &mut said)?;
+            bucket::settings(site, &store.name, place, &mut said)?;
         }
         StoreLocation::Postgres(place) => {
             tls(site, &place.host, place.port, Opening::Postgres, place.tls.as_ref(), &mut said)?;

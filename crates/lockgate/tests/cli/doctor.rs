@@ -68,6 +68,11 @@ fn what_a_bucket_does_by_default_and_whom_it_lets_in_is_told_with_what_mends_it(
         }
         json!({ "Policy": json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string() })
     };
+    let rule = |status: &str| {
+        let aborts = json!({ "DaysAfterInitiation": 1 });
+        let rule = json!({ "ID": "uploads", "Filter": { "Prefix": "" }, "Status": status, "AbortIncompleteMultipartUpload": aborts });
+        json!({ "LifecycleConfiguration": { "Rules": [rule] } })
+    };
     let without_tls = || json!({ "Bool": { "aws:SecureTransport": "false" } });
     let will_be_refused = "what others put there without naming a key will be refused";
     for (method, arguments, state, said) in [
@@ -123,7 +128,19 @@ fn what_a_bucket_does_by_default_and_whom_it_lets_in_is_told_with_what_mends_it(
             "warning",
             &["does not deny requests without TLS"],
         ),
-        ("put_bucket_policy", policy("Deny", "s3:*", without_tls()), "ok", &["its policy denies requests without TLS"]),
+        (
+            "put_bucket_policy",
+            policy("Deny", "s3:*", without_tls()),
+            "warning",
+            &["its policy denies requests without TLS"],
+        ),
+        (
+            "put_bucket_lifecycle_configuration",
+            rule("Disabled"),
+            "warning",
+            &["AbortIncompleteMultipartUpload after a day"],
+        ),
+        ("put_bucket_lifecycle_configuration", rule("Enabled"), "ok", &["its policy denies requests without TLS"]),
     ] {
         let mut arguments = arguments;
         arguments["Bucket"] = bucket.clone().into();

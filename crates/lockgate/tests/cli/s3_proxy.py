@@ -3,6 +3,7 @@
     s3_proxy.py PKI PORT MODE    prints its own port
 
 MODES: provider     says of every object that it is under a key of the provider's own
+       overwriting  takes every put that is on a condition as done
        unanswered   passes the first put of a commit on and does not answer it
        silent       does so, and answers nothing from then on
 """
@@ -36,6 +37,15 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         if MODE in ("unanswered", "silent") and is_commit and not Proxy.commit_was_put:
             Proxy.commit_was_put = True
             self.close_connection = True
+            return
+        if MODE == "overwriting" and answer.status == 412:
+            self.send_response_only(200)
+            for name, value in self.headers.items():
+                if name.lower().startswith("x-amz-server-side-encryption"):
+                    self.send_header(name, value)
+            self.send_header("ETag", '"0"')
+            self.send_header("Content-Length", 0)
+            self.end_headers()
             return
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():

@@ -25,6 +25,9 @@ use crate::parquet::file_name::FileName;
 /// The most files that are cleared away at once; what is beyond waits for the next time.
 const CLEARED_FILES_MAX: usize = 100_000;
 
+/// An object by which a run sees that the service creates an object once, since its commit rests on that.
+const CREATED_ONCE: &str = "_lockgate/created-once";
+
 pub(super) struct BucketPlace {
     store: BucketStore,
     folder: String,
@@ -95,7 +98,10 @@ impl Place for BucketPlace {
     }
 
     fn begin(&self, _: &RunId) -> Result<(), ParquetError> {
-        Ok(())
+        match self.store.creates_once(&self.file(CREATED_ONCE))? {
+            true => Ok(()),
+            false => Err(ParquetError::Unconditional { store: self.store.to_string() }),
+        }
     }
 
     fn create(&self, _: &RunId, name: &str) -> Result<Box<dyn NewFile>, ParquetError> {

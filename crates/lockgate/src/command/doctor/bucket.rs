@@ -1,14 +1,14 @@
 //! What `doctor` thinks of a bucket's settings: what they do to objects whose writers say nothing, and whom they let in.
 
-use lockgate_model::Failure;
+use lockgate_model::{Failure, StoreName};
 use lockgate_project::S3Location;
 use lockgate_trust::{BucketFacts, DefaultEncryption, Site, Told};
 
 use super::Said;
 
 /// Tells of a bucket's settings. None of them is a failure: objects are checked one by one when they are read and written.
-pub(super) fn settings(site: &Site, place: &S3Location, said: &mut Said) -> Result<(), Failure> {
-    let BucketFacts { encryption, public_access, is_public, demands_tls } = site.probe_bucket(place)?;
+pub(super) fn settings(site: &Site, store: &StoreName, place: &S3Location, said: &mut Said) -> Result<(), Failure> {
+    let BucketFacts { encryption, public_access, is_public, demands_tls, aborts_uploads } = site.probe_bucket(place)?;
     tell(&encryption, "default encryption", "s3:GetEncryptionConfiguration", said, |found, said| {
         default_encryption(found, place.kms_key.as_deref(), said)
     });
@@ -32,6 +32,14 @@ pub(super) fn settings(site: &Site, place: &S3Location, said: &mut Said) -> Resu
             said.warnings.push(format!("its policy does not deny requests without TLS: {advice}"));
         }
     });
+    if site.pipelines.values().any(|pipeline| pipeline.into.store.value == *store) {
+        tell(&aborts_uploads, "lifecycle", "s3:GetLifecycleConfiguration", said, |aborts_uploads, said| {
+            if !*aborts_uploads {
+                let advice = "add a lifecycle rule with AbortIncompleteMultipartUpload after a day";
+                said.warnings.push(format!("parts of an upload that was cut off stay for ever: {advice}"));
+            }
+        });
+    }
     Ok(())
 }
 
