@@ -12,7 +12,8 @@ use lockgate_model::{
 
 use crate::yaml::Positions;
 use crate::{
-    AwsSettings, KeyService, OAuthClient, PostgresLocation, S3Location, SourceFiles, Span, TlsSettings, VaultSettings,
+    AwsSettings, KeyService, OAuthClient, PostgresLocation, S3Location, SourceFiles, SourceTable, Span, TlsSettings,
+    VaultSettings,
 };
 
 /// The most columns of one dataset.
@@ -211,10 +212,8 @@ pub struct Dataset {
     pub name: At<DatasetName>,
     /// The store that holds it.
     pub store: At<StoreName>,
-    /// Its files in the store.
-    pub path: At<PathTemplate>,
-    /// How they are written.
-    pub format: DatasetFormat,
+    /// Its rows in the store.
+    pub source: DatasetSource,
     /// The column that names the person a row is about.
     pub subject: Option<At<ColumnName>>,
     /// What sealed values of its columns are bound to.
@@ -226,16 +225,32 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// The parameters that its path needs, each once, in order of appearance.
+    /// Its files, where it is files.
+    pub const fn files(&self) -> Option<&FileSource> {
+        match &self.source {
+            DatasetSource::Files(files) => Some(files),
+            DatasetSource::Table(_) => None,
+        }
+    }
+
+    /// Its table, where it is one.
+    pub const fn table(&self) -> Option<&SourceTable> {
+        match &self.source {
+            DatasetSource::Files(_) => None,
+            DatasetSource::Table(table) => Some(table),
+        }
+    }
+
+    /// The parameters that its path needs, each once, in order of appearance; a table has none.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.path.value.parameters()
+        self.files().into_iter().flat_map(|files| files.path.value.parameters())
     }
 
     /// The columns whose values stand in the path, as in `day={date}/*.parquet`: a folder `NAME=VALUE` for a declared
     /// column. Each with the zero-based folder of the path.
     pub fn partition_columns(&self) -> impl Iterator<Item = (&Column, usize)> {
-        let folders = self.path.value.as_str().split('/').enumerate();
-        folders.filter_map(|(place, folder)| Some((self.column(folder.split_once('=')?.0)?, place)))
+        let path = self.files().map_or("", |files| files.path.value.as_str());
+        path.split('/').enumerate().filter_map(|(place, folder)| Some((self.column(folder.split_once('=')?.0)?, place)))
     }
 
     /// The column of that name.
@@ -247,6 +262,24 @@ impl Dataset {
 /// How the files of a dataset are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatasetFormat {
+/// What holds the rows of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatasetSource {
+    /// Files.
+    Files(FileSource),
+    /// A table that others write.
+    Table(SourceTable),
+}
+
+/// Files of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSource {
+    /// Where they are in the store.
+    pub path: At<PathTemplate>,
+    /// How they are written.
+    pub format: DatasetFormat,
+}
+
     /// Comma-separated values.
     Csv(CsvDialect),
     /// A JSON object on each line, so compressed.

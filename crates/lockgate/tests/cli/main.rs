@@ -17,5 +17,6 @@ mod python;
 mod quarantine;
 mod recovery;
 mod select;
+mod source_tables;
 mod storage_faults;
 mod support;
