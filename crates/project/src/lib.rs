@@ -43,9 +43,10 @@ pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Label, Severity};
 pub use load::{CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_FILES_MAX, Rejected, find_root};
 pub use params::{PARAM_VALUE_BYTES_MAX, bind_params};
 pub use project::{
-    At, Bind, COLUMNS_PER_DATASET_MAX, Column, CsvDialect, Dataset, DatasetFormat, DatasetSource, FileSource,
-    KeyServices, KeySettings, LedgerConfig, Output, PATH_BYTES_MAX, Param, ParamType, ParquetOptions, PathTemplate,
-    Pipeline, Project, ProtectRule, RuleMatch, SecretRef, Store, StoreLocation, WriteMode,
+    At, Bind, COLUMNS_PER_DATASET_MAX, Column, CsvDialect, Dataset, DatasetFormat, DatasetSource,
+    EXPECTED_DURATION_S_MAX, FileSource, KeyServices, KeySettings, LedgerConfig, Output, PATH_BYTES_MAX, Param,
+    ParamType, ParquetOptions, PathTemplate, Pipeline, Project, ProtectRule, RuleMatch, SecretRef, Store,
+    StoreLocation, WriteMode,
 };
 pub use render::{Colour, render};
 pub use sarif::to_sarif;

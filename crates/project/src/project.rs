@@ -19,6 +19,9 @@ use crate::{
 /// The most columns of one dataset.
 pub const COLUMNS_PER_DATASET_MAX: usize = 2_000;
 
+/// The longest time that a pipeline may be expected to take, in seconds: a week.
+pub const EXPECTED_DURATION_S_MAX: u32 = 604_800;
+
 /// The longest path of a dataset, a store or a key folder, in bytes.
 pub const PATH_BYTES_MAX: usize = 1_024;
 
@@ -259,9 +262,6 @@ impl Dataset {
     }
 }
 
-/// How the files of a dataset are written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DatasetFormat {
 /// What holds the rows of a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatasetSource {
@@ -280,6 +280,9 @@ pub struct FileSource {
     pub format: DatasetFormat,
 }
 
+/// How the files of a dataset are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatasetFormat {
     /// Comma-separated values.
     Csv(CsvDialect),
     /// A JSON object on each line, so compressed.
@@ -390,6 +393,8 @@ pub struct Pipeline {
     pub into: Output,
     /// The principal with whose rights it runs.
     pub runs_as: At<PrincipalName>,
+    /// How long a run is expected to take, in seconds, where the file says so.
+    pub expected_duration_s: Option<u32>,
     /// The parameters of a run, by name.
     pub params: BTreeMap<String, Param>,
     pub(crate) sql_positions: Option<Positions>,

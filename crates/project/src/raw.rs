@@ -299,6 +299,10 @@ pub(crate) struct PipelineFile {
     pub(crate) into: Checked<OutputEntry>,
     /// The principal with whose rights it runs.
     pub(crate) runs_as: Checked<PrincipalName>,
+    /// How many seconds a run is expected to take. A run whose logins end sooner, and cannot be renewed, is refused. Where
+    /// its last runs took longer, their time counts.
+    #[schemars(range(min = 1, max = 604_800))]
+    pub(crate) expected_duration_s: Option<Checked<u32>>,
     /// The parameters that a run takes, by name.
     pub(crate) params: Option<Checked<Entries<ParamEntry>>>,
 }

@@ -14,7 +14,7 @@ const SHORTEST_RENEWAL: Duration = Duration::from_secs(2);
 
 /// The leases of a Vault.
 #[derive(Default)]
-pub(crate) struct Leases(Mutex<BTreeMap<String, Held>>);
+pub(super) struct Leases(Mutex<BTreeMap<String, Held>>);
 
 struct Held {
     path: String,
@@ -44,7 +44,7 @@ impl Leases {
     }
 
     /// What is leased now.
-    pub(crate) fn status(&self) -> Vec<LeaseStatus> {
+    pub(super) fn status(&self) -> Vec<LeaseStatus> {
         let now = Instant::now();
         let status = |held: &Held| LeaseStatus {
             path: held.path.clone(),
