@@ -5,6 +5,7 @@
     services.py vault FOLDER METHOD PATH   calls Vault as its administrator, with JSON from standard input
     services.py sql FOLDER                 runs SQL from standard input as the database's administrator
     services.py seal FOLDER SECONDS        seals Vault for so long
+    services.py strike FOLDER              ends PostgreSQL without a word to anybody, and starts it again
     services.py example FOLDER LANDING     prepares examples/retail-cloud and prints its variables
     services.py put FOLDER KEY ENCRYPTION  puts standard input into the bucket `landing`, under a KMS key or `none`
 
@@ -161,6 +162,11 @@ def certificates(pki):
 # Services
 
 
+def options_of_postgres(place):
+    user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    return {"cwd": place, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(place)}, **user}
+
+
 def postgres(folder, pki):
     found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
@@ -169,14 +175,11 @@ def postgres(folder, pki):
     # Not below FOLDER: PostgreSQL refuses to run as root, and its own user could not get there.
     place = pathlib.Path(tempfile.mkdtemp(prefix="lockgate-postgres-"))
     (folder / "postgres.folder").write_text(str(place))
-    user = {}
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")
         os.chown(place, owner.pw_uid, owner.pw_gid)
-        user = {"user": "postgres", "group": "postgres", "extra_groups": []}
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(place)}
-    data = place / "data"
-    options = {"cwd": place, "env": environment, **user}
+    options = options_of_postgres(place)
+    user, environment, data = options.get("user"), options["env"], place / "data"
     run(binaries / "initdb", "-D", data, "-A", "reject", "-U", "postgres", "--no-sync", "-E", "UTF8", **options)
     for name, mode in (("server.key", 0o600), ("server.crt", 0o644), ("ca.pem", 0o644)):
         shutil.copy(pki / name, data / name)
@@ -206,9 +209,7 @@ hostssl all all         127.0.0.1/32 scram-sha-256 clientcert=verify-ca
     (data / "pg_hba.conf").write_text(rules)
     with open(data / "pg_ident.conf", "a") as file:
         file.write(f"admin {pwd.getpwuid(os.geteuid()).pw_name} postgres\nadmin postgres postgres\n")
-    process = start(folder, "postgres", [binaries / "postgres", "-D", data], **options)
-    ready = (binaries / "pg_isready", "-q", "-h", place, "-p", str(port))
-    await_ready(folder, "postgres", process, lambda: subprocess.run([str(part) for part in ready]).returncode == 0)
+    serve_postgres(folder, binaries, place, port, options)
     roles = """
 create role writers nologin;
 create role by_password login password 'planted-postgres-password' in role writers;
@@ -231,6 +232,12 @@ grant usage, create on schema public to writers;
 """
     run(*psql, "-d", "warehouse", input=grants, env=environment)
     return {"host": "localhost", "port": port, "database": "warehouse", "socket": str(place), "data": str(data), "bin": str(binaries)}
+
+
+def serve_postgres(folder, binaries, place, port, options):
+    process = start(folder, "postgres", [binaries / "postgres", "-D", place / "data"], **options)
+    ready = (binaries / "pg_isready", "-q", "-h", place, "-p", str(port))
+    await_ready(folder, "postgres", process, lambda: subprocess.run([str(part) for part in ready]).returncode == 0)
 
 
 def vault(folder, pki, place, postgres_at):
@@ -514,6 +521,17 @@ def seal(folder, seconds):
     serve_vault(folder, pki, found["vault"])
 
 
+def strike(folder):
+    """An immediate shutdown, as a crash would be; what was not committed is lost when it starts again."""
+    at = running(folder)["postgres"]
+    ended = int((folder / "postgres.pid").read_text())
+    os.kill(ended, signal.SIGQUIT)
+    while is_running(ended):
+        time.sleep(0.02)
+    place = pathlib.Path(at["socket"])
+    serve_postgres(folder, pathlib.Path(at["bin"]), place, at["port"], options_of_postgres(place))
+
+
 def put(python, found, key, encryption, content):
     made = {"found": found, "key": key, "encryption": encryption, "content": content.decode("latin-1")}
     run(python, HERE / "resources.py", "put", input=json.dumps(made))
@@ -560,6 +578,8 @@ def main():
             put(python, found, key, encryption, sys.stdin.buffer.read())
         case ["seal", folder, seconds]:
             seal(pathlib.Path(folder).resolve(), float(seconds))
+        case ["strike", folder]:
+            strike(pathlib.Path(folder).resolve())
         case ["example", folder, landing]:
             example(folder, pathlib.Path(landing))
         case _:

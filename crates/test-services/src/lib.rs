@@ -7,6 +7,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
@@ -90,12 +91,36 @@ impl Services {
     /// # Panics
     ///
     /// If it cannot be started.
-    pub fn own_vault(&self) -> OwnVault {
-        let folder = self.folder.with_file_name(format!("vault-{}", std::process::id()));
+    pub fn own_vault(&self) -> OwnService {
+        self.own("vault")
+    }
+
+    /// Starts a PostgreSQL of a test's own, with the roles of the shared one; it is ended when the result is dropped.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn own_postgres(&self) -> OwnService {
+        self.own("postgres")
+    }
+
+    fn own(&self, service: &str) -> OwnService {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = self.folder.with_file_name(format!("{service}-{}-{number}", std::process::id()));
         let own = Self { at: Value::Null, folder: folder.clone() };
-        own.script(&["up", "vault"], "");
+        own.script(&["up", service], "");
         let text = fs::read_to_string(folder.join("services.json")).unwrap_or_default();
-        OwnVault(Self { at: serde_json::from_str(&text).unwrap_or_default(), folder })
+        OwnService(Self { at: serde_json::from_str(&text).unwrap_or_default(), folder })
+    }
+
+    /// Ends PostgreSQL as a crash would, and starts it again; gives nothing before it answers.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come back.
+    pub fn strike_postgres(&self) {
+        self.script(&["strike"], "");
     }
 
     /// Seals Vault for some seconds.
@@ -142,10 +167,10 @@ impl Services {
     }
 }
 
-/// A Vault of a test's own.
-pub struct OwnVault(pub Services);
+/// A service of a test's own.
+pub struct OwnService(pub Services);
 
-impl Drop for OwnVault {
+impl Drop for OwnService {
     fn drop(&mut self) {
         self.0.script(&["down"], "");
         // What it kept is of no use to anybody.

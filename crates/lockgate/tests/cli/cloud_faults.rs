@@ -14,6 +14,8 @@ use crate::cloud::{Cloud, Parts};
 
 /// How many times a run is killed; more with `LOCKGATE_KILLS`.
 const KILLS: u32 = 10;
+/// How many times the server is struck down; more with `LOCKGATE_KILLS`.
+const STRIKES: u32 = 6;
 /// The rows of a drill; more with `LOCKGATE_DRILL_ROWS`.
 const DRILL_ROWS: usize = 60_000;
 
@@ -35,12 +37,17 @@ pub(crate) fn local_files(parts: &Parts<'_>, rows: usize) -> Option<Cloud> {
         .map(|line| if line.starts_with("  landing:") { "  landing: { at: 'file://./landing' }" } else { line })
         .collect();
     cloud.site.write("lockgate.yaml", lines.join("\n"));
+    cloud.site.write("landing/customers/2026-11-01/a.csv", customers(0..rows));
+    Some(cloud)
+}
+
+/// A file of customers.
+fn customers(ids: std::ops::Range<usize>) -> String {
     let mut csv = "id,name,email,card,born,city\n".to_owned();
-    for id in 0..rows {
+    for id in ids {
         writeln!(csv, "{id},Name {id},n{id}@example.com,4111111111111111,1990-01-01,City {id}").unwrap();
     }
-    cloud.site.write("landing/customers/2026-11-01/a.csv", csv);
-    Some(cloud)
+    csv
 }
 
 /// Every row once, and a ledger that verifies.
@@ -76,6 +83,56 @@ fn a_run_that_is_killed_anywhere_is_finished_or_repeated_by_the_next() {
             cloud.lockgate(&["run", "daily"]).exits(0);
         }
         is_whole(&cloud, rows + kills as usize);
+    }
+}
+
+/// The server itself falls, and comes back.
+#[test]
+fn a_server_that_crashes_anywhere_loses_nothing_and_doubles_nothing() {
+    for (mode, rows) in [("mode: append", 20_000), ("mode: merge, key: [id]", 10_000), ("mode: replace", 5_000)] {
+        let secret = "user: by_password, secret: 'vault:kv1/warehouse#password'";
+        let Some(mut cloud) = local(secret, mode, rows) else { return };
+        let own = cloud.services.own_postgres();
+        own.0.sql(&format!("create schema {} authorization writers", cloud.schema));
+        let ports = (cloud.services.text("/postgres/port"), own.0.text("/postgres/port"));
+        cloud.site.replace("lockgate.yaml", &format!("localhost:{}/", ports.0), &format!("localhost:{}/", ports.1));
+        let shared = std::mem::replace(&mut cloud.services, own.0.clone());
+        cloud.services.at = shared.at;
+        cloud.services.at["postgres"] = own.0.at["postgres"].clone();
+        let began = std::time::Instant::now();
+        cloud.lockgate(&["run", "daily"]).exits(0);
+        let whole = began.elapsed();
+        let mut outcomes = (0, 0);
+        let strikes = number("LOCKGATE_KILLS", STRIKES as usize) as u32;
+        for strike in 1..=strikes {
+            // Each time a file as large as the first, so that the moments are spread over a load.
+            let first = rows * strike as usize;
+            cloud.site.write(&format!("landing/customers/2026-11-01/{strike:04}.csv"), customers(first..first + rows));
+            let mut running = cloud.site.command(&["run", "daily"]);
+            let running = running.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            std::thread::sleep(whole * strike / strikes);
+            own.0.strike_postgres();
+            let ended = running.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&ended.stderr);
+            match ended.status.code() {
+                Some(0) => outcomes.0 += 1,
+                Some(4) => {
+                    let causes = [
+                        "the connection to the server was lost",
+                        "ended the session",
+                        "starts up or shuts down",
+                        "can't be reached",
+                    ];
+                    assert!(causes.iter().any(|cause| said.contains(cause)), "{mode}, strike {strike}: {said}");
+                    outcomes.1 += 1;
+                }
+                other => panic!("{mode}, strike {strike}: {other:?} {said}"),
+            }
+            cloud.lockgate(&["run", "daily"]).exits(0);
+        }
+        eprintln!("{mode}: {} runs went on, {} stopped and were repeated", outcomes.0, outcomes.1);
+        assert!(outcomes.1 > 0, "no strike met a load");
+        is_whole(&cloud, rows * (strikes as usize + 1));
     }
 }
 
@@ -218,6 +275,30 @@ fn a_lease_that_is_revoked_stops_the_run_with_the_cause_and_the_next_finishes() 
     let (code, said) = while_it_loads(&cloud, revoke);
     assert_eq!(code, 4, "{said}");
     assert!(said.contains("lease revoked") || said.contains("connection to the server was lost"), "{said}");
+    cloud.lockgate(&["run", "daily"]).exits(0);
+    is_whole(&cloud, rows);
+}
+
+#[test]
+fn a_role_that_is_dropped_while_rows_are_loaded_loses_nothing_and_doubles_nothing() {
+    let rows = number("LOCKGATE_DRILL_ROWS", DRILL_ROWS);
+    let Some(cloud) = local("secret: 'vault-db:etl'", "mode: append", rows) else { return };
+    let drop_roles = format!(
+        "do $$ declare name text; begin for name in select distinct usename from pg_stat_activity \
+         where query like 'COPY%{}%' and usename like 'v-%' loop execute format('drop role %I', name); end loop; end $$",
+        cloud.schema
+    );
+    let dropped = "select count(*) from pg_stat_activity a where a.query like 'COPY%SCHEMA%' and a.usename is null";
+    let (code, said) = while_it_loads(&cloud, || {
+        cloud.services.sql(&drop_roles);
+        assert_eq!(
+            cloud.services.sql(&dropped.replace("SCHEMA", &cloud.schema)),
+            "1",
+            "its role is gone, its session is there"
+        );
+    });
+    // PostgreSQL lets a session go on whose role is gone.
+    assert!(matches!(code, 0 | 4), "{code}: {said}");
     cloud.lockgate(&["run", "daily"]).exits(0);
     is_whole(&cloud, rows);
 }
