@@ -17,6 +17,7 @@ use lockgate_crypto::Sha256Hasher;
 use lockgate_model::{ColumnName, Sha256Digest};
 use lockgate_project::SourceTableName;
 use tokio_postgres::binary_copy::{BinaryCopyOutRow, BinaryCopyOutStream};
+use tokio_postgres::error::SqlState;
 
 use super::error::{PostgresError, failed};
 use super::server::{PostgresServer, Session};
@@ -138,7 +139,7 @@ impl PostgresSource {
     /// [`SOURCE_ROW_BYTES_MAX`].
     pub fn digest(&self) -> Result<TableDigest, PostgresError> {
         let mut digest = RowDigest::new(&self.read, &self.query);
-        let mut rows = start(&self.session, &self.query)?;
+        let mut rows = start(&self.session, &self.read, &self.query)?;
         let all = async {
             while let Some(row) = rows.try_next().await.map_err(|error| failed(&error))? {
                 digest.add(&row)?;
@@ -152,11 +153,17 @@ impl PostgresSource {
     /// Begins to read the rows on a connection of its own, as of the same moment.
     pub fn rows(&self, columns: &[SourceColumn]) -> Result<PostgresRows, PostgresError> {
         let session = self.server.connect()?;
-        session.execute(&format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{}'; {SETTINGS}",
-            self.exported
-        ))?;
-        let stream = start(&session, &self.query)?;
+        session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        let as_of = session.execute(&format!("SET TRANSACTION SNAPSHOT '{}'", self.exported));
+        as_of.map_err(|error| match error {
+            // The states of a snapshot that is not there any more.
+            PostgresError::Conversion { .. } | PostgresError::Failed { .. } => {
+                SourceProblem::MomentGone { table: self.read.table.clone() }.into()
+            }
+            other => other,
+        })?;
+        session.execute(SETTINGS)?;
+        let stream = start(&session, &self.read, &self.query)?;
         let digest = RowDigest::new(&self.read, &self.query);
         PostgresRows::new(session, stream, digest, &self.read, columns, &self.columns)
     }
@@ -175,8 +182,12 @@ impl PostgresSource {
 
 type Rows = std::pin::Pin<Box<BinaryCopyOutStream>>;
 
-fn start(session: &Session, query: &Query) -> Result<Rows, PostgresError> {
-    let copying = session.wait(session.client.copy_out(&query.copy)).map_err(|error| failed(&error))?;
+fn start(session: &Session, read: &SourceRead, query: &Query) -> Result<Rows, PostgresError> {
+    let copying = session.wait(session.client.copy_out(&query.copy)).map_err(|error| match error.code() {
+        // No operator puts values of a type in order, such as json.
+        Some(&SqlState::UNDEFINED_FUNCTION) => SourceProblem::KeyWithoutOrder { table: read.table.clone() }.into(),
+        _ => failed(&error),
+    })?;
     Ok(Box::pin(BinaryCopyOutStream::new(copying, &query.types)))
 }
 

@@ -174,6 +174,34 @@ fn what_others_commit_meanwhile_is_not_seen() {
 }
 
 #[test]
+fn a_moment_that_is_gone_is_told_and_not_replaced_by_another() {
+    let Some(database) = database() else { return };
+    database.sql("create table TABLE (id integer primary key, t text); grant select on TABLE to writers");
+    let source = database.source("id:integer t:text", &[]).unwrap();
+    source.digest().unwrap();
+    let ended = database.sql(&format!(
+        "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where state = 'idle in transaction' \
+         and query like 'COPY%{}%'",
+        database.schema
+    ));
+    assert_eq!(ended, "1");
+    let Err(error) = source.rows(&declared_columns("id:integer t:text")) else { panic!("it was read") };
+    assert!(matches!(error, PostgresError::Source(SourceProblem::MomentGone { .. })), "{error}");
+    assert_eq!(error.kind(), FailureKind::Unreachable);
+}
+
+/// Computed by Python's hashlib from docs/tables.md.
+#[test]
+fn the_digest_is_the_specified_one() {
+    let Some(database) = database() else { return };
+    database.sql("create table TABLE (t text, id integer primary key); grant select on TABLE to writers");
+    database.sql("insert into TABLE values ('', 10), ('aä', 1), (null, 2)");
+    let digest = database.source("id:integer t:text", &[]).unwrap().digest().unwrap();
+    assert_eq!(digest.sha256.to_string(), "5aaf2ceb13cfb1bed47ed4cac85288156aa064e0733c3ec3fd0682c0c078774b");
+    assert_eq!((digest.rows, digest.bytes), (3, 7));
+}
+
+#[test]
 fn rows_have_one_order_that_stays() {
     let Some(database) = database() else { return };
     database.sql(
@@ -185,6 +213,8 @@ fn rows_have_one_order_that_stays() {
     let problem = database.problem("t:text", &["a"]);
     assert!(matches!(problem, SourceProblem::KeyNotUnique { row: 2, .. }), "{problem}");
     assert!(!problem.to_string().contains("'a'"), "{problem}");
+    database.sql("alter table TABLE add j json");
+    assert!(matches!(database.problem("t:text", &["j"]), SourceProblem::KeyWithoutOrder { .. }));
     let source = database.source("t:text", &["a", "b"]).unwrap();
     assert_eq!(shown(&read(&source, "t:text", 10).0), ["y", "w", "z", "x"], "texts by their bytes");
     assert_eq!(

@@ -38,6 +38,23 @@ pub enum SourceProblem {
         /// Its name.
         table: SourceTableName,
     },
+    /// A column of its key has values that are not put in order.
+    #[error(
+        "a column of the key of the table `{table}` has a type whose values have no order: declare a `key: [..]` of others"
+    )]
+    KeyWithoutOrder {
+        /// Its name.
+        table: SourceTableName,
+    },
+    /// The transaction that holds the moment was ended.
+    #[error(
+        "the moment as of which the table `{table}` was digested is gone: the server was restarted, or ended the session that \
+         held it; run again"
+    )]
+    MomentGone {
+        /// Its name.
+        table: SourceTableName,
+    },
     /// Its rows have no one order.
     #[error(
         "the rows {} and {row} of the table `{table}`, in the order of its key, have the same key: declare a `key: [..]` whose \
@@ -118,9 +135,13 @@ pub enum SourceProblem {
 impl SourceProblem {
     pub(crate) fn fault(&self) -> Fault {
         match self {
-            Self::NoTable { .. } | Self::Kind { .. } | Self::NoKey { .. } | Self::Differs { .. } | Self::NoEncoding => {
-                Fault::Configuration
-            }
+            Self::NoTable { .. }
+            | Self::Kind { .. }
+            | Self::NoKey { .. }
+            | Self::KeyWithoutOrder { .. }
+            | Self::Differs { .. }
+            | Self::NoEncoding => Fault::Configuration,
+            Self::MomentGone { .. } => Fault::Unreachable,
             Self::MayNotUse { .. } | Self::MayNotSelect { .. } | Self::RowSecurity { .. } => Fault::Denied,
             Self::KeyNotUnique { .. } | Self::RowTooLong { .. } => Fault::Data,
         }
