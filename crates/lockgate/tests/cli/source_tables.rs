@@ -1,11 +1,12 @@
 //! A table that others write as the source of the daily job: as of one moment, each row traced to its key.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, Parts};
+use crate::cloud_faults::went_on;
 use crate::support::said;
 
 /// The project of the cloud tests, whose customers are a table `people` of its schema.
@@ -34,10 +35,7 @@ columns:
     let pipeline = fs::read_to_string(cloud.site.path("pipelines/daily.yaml")).unwrap();
     let (pipeline, _) = pipeline.split_once("params:").unwrap();
     cloud.site.write("pipelines/daily.yaml", pipeline);
-    cloud.people(
-        "create table PEOPLE (id bigint primary key, name text, email text, card text, born date, city text, more jsonb); \
-         grant select on PEOPLE to writers",
-    );
+    cloud.people(CREATE_PEOPLE);
     Some(cloud)
 }
 
@@ -53,6 +51,9 @@ impl Cloud {
         traced.exits(0).json()["rows"][0].clone()
     }
 }
+
+const CREATE_PEOPLE: &str = "create table PEOPLE (id bigint primary key, name text, email text, card text, born date, city text, \
+                             more jsonb); grant select on PEOPLE to writers";
 
 const PEOPLE: &str = "insert into PEOPLE values (3, 'Grace', 'grace@example.org', null, '1906-12-09', 'New York'), \
                       (1, 'Ada', 'Ada@Example.com', '4111-1111-1111-1111', '1815-12-10', 'London'), (7, 'Μαρία', null, null, null, null)";
@@ -160,6 +161,31 @@ fn what_cannot_be_read_is_told_before_anything_is_written() {
     );
     let laundered = cloud.lockgate(&["check"]).exits(2);
     assert!(laundered.out.contains("LG023") && laundered.out.contains("is written by a pipeline"), "{}", laundered.out);
+}
+
+#[test]
+fn a_server_that_crashes_while_a_table_is_read_loses_nothing_and_doubles_nothing() {
+    const STRIKES: u32 = 5;
+    let Some(mut cloud) = from_table("mode: replace", "table: PEOPLE") else { return };
+    let own = cloud.move_to_own_postgres();
+    cloud.people(CREATE_PEOPLE);
+    cloud.people("insert into PEOPLE (id, city) select n, 'City ' || n from generate_series(1, 20000) n");
+    let began = std::time::Instant::now();
+    cloud.run();
+    let whole = began.elapsed();
+    for strike in 1..=STRIKES {
+        cloud.people(&format!("update PEOPLE set city = 'Town {strike}' where id = {strike}"));
+        let mut running = cloud.site.command(&["run", "daily"]);
+        let running = running.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(whole * strike / STRIKES);
+        own.0.strike_postgres();
+        let ended = said(&running.wait_with_output().unwrap());
+        went_on(Some(ended.code), &ended.err);
+        cloud.lockgate(&["run", "daily"]).exits(0);
+        assert_eq!(cloud.sql("select count(*), count(distinct id) from TABLE"), "20000|20000");
+        assert_eq!(cloud.sql("select count(*) from TABLE where city like 'Town %'"), strike.to_string());
+    }
+    cloud.lockgate(&["verify"]).exits(0);
 }
 
 /// The highest resident size of a run, in KiB.
