@@ -513,6 +513,7 @@ def seal(folder, seconds):
     found = running(folder)
     pki = pathlib.Path(found["pki"])
     vault_call(found["vault"], pki, "PUT", "sys/seal", {})
+    print("sealed", flush=True)
     time.sleep(seconds)
     ended = int((folder / "vault.pid").read_text())
     os.kill(ended, signal.SIGTERM)
