@@ -5,6 +5,7 @@
     services.py vault FOLDER METHOD PATH   calls Vault as its administrator, with JSON from standard input
     services.py sql FOLDER                 runs SQL from standard input as the database's administrator
     services.py seal FOLDER SECONDS        seals Vault for so long
+    services.py strike FOLDER              ends PostgreSQL without a word to anybody, and starts it again
     services.py example FOLDER LANDING     prepares examples/retail-cloud and prints its variables
     services.py enforce FOLDER             lets moto check signatures and policies of IAM from now on
     services.py certificates FOLDER        makes the test certificates in FOLDER/../pki
@@ -167,6 +168,11 @@ def certificates(pki):
 # Services
 
 
+def options_of_postgres(place):
+    user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    return {"cwd": place, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(place)}, **user}
+
+
 def postgres(folder, pki, filled=True):
     found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
@@ -175,14 +181,11 @@ def postgres(folder, pki, filled=True):
     # Not below FOLDER: PostgreSQL refuses to run as root, and its own user could not get there.
     place = pathlib.Path(tempfile.mkdtemp(prefix="lockgate-postgres-"))
     (folder / "postgres.folder").write_text(str(place))
-    user = {}
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")
         os.chown(place, owner.pw_uid, owner.pw_gid)
-        user = {"user": "postgres", "group": "postgres", "extra_groups": []}
-    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(place)}
-    data = place / "data"
-    options = {"cwd": place, "env": environment, **user}
+    options = options_of_postgres(place)
+    user, environment, data = options.get("user"), options["env"], place / "data"
     run(binaries / "initdb", "-D", data, "-A", "reject", "-U", "postgres", "--no-sync", "-E", "UTF8", **options)
     for name, mode in (("server.key", 0o600), ("server.crt", 0o644), ("ca.pem", 0o644)):
         shutil.copy(pki / name, data / name)
@@ -212,15 +215,19 @@ hostssl all all         127.0.0.1/32 scram-sha-256 clientcert=verify-ca
     (data / "pg_hba.conf").write_text(administrator + (rules if filled else ""))
     with open(data / "pg_ident.conf", "a") as file:
         file.write(f"admin {pwd.getpwuid(os.geteuid()).pw_name} postgres\nadmin postgres postgres\n")
-    process = start(folder, "postgres", [binaries / "postgres", "-D", data], **options)
-    ready = (binaries / "pg_isready", "-q", "-h", place, "-p", str(port))
-    await_ready(folder, "postgres", process, lambda: subprocess.run([str(part) for part in ready]).returncode == 0)
+    serve_postgres(folder, binaries, place, port, options)
     found = {"host": "localhost", "port": port, "database": "warehouse", "socket": str(place), "data": str(data), "bin": str(binaries)}
     if not filled:
         return found
     psql = ("psql", "-h", place, "-p", str(port), "-U", "postgres", "-q", "-v", "ON_ERROR_STOP=1")
     run(*psql, "-d", "postgres", input=(HERE / "roles.sql").read_text(), env=environment)
     return found
+
+
+def serve_postgres(folder, binaries, place, port, options):
+    process = start(folder, "postgres", [binaries / "postgres", "-D", place / "data"], **options)
+    ready = (binaries / "pg_isready", "-q", "-h", place, "-p", str(port))
+    await_ready(folder, "postgres", process, lambda: subprocess.run([str(part) for part in ready]).returncode == 0)
 
 
 def vault(folder, pki, place, postgres_at):
@@ -500,6 +507,7 @@ def seal(folder, seconds):
     found = running(folder)
     pki = pathlib.Path(found["pki"])
     vault_call(found["vault"], pki, "PUT", "sys/seal", {})
+    print("sealed", flush=True)
     time.sleep(seconds)
     ended = int((folder / "vault.pid").read_text())
     os.kill(ended, signal.SIGTERM)
@@ -525,6 +533,15 @@ def fill(folder):
     folder.mkdir(parents=True, exist_ok=True)
     made = run(programs(folder) / "venv/bin/python", HERE / "resources.py", input=json.dumps(found))
     (folder / "services.json").write_text(made + "\n")
+def strike(folder):
+    """An immediate shutdown, as a crash would be; what was not committed is lost when it starts again."""
+    at = running(folder)["postgres"]
+    ended = int((folder / "postgres.pid").read_text())
+    os.kill(ended, signal.SIGQUIT)
+    while is_running(ended):
+        time.sleep(0.02)
+    place = pathlib.Path(at["socket"])
+    serve_postgres(folder, pathlib.Path(at["bin"]), place, at["port"], options_of_postgres(place))
 
 
 def put(python, found, key, encryption, content):
@@ -586,6 +603,8 @@ def main():
             certificates(pathlib.Path(folder).resolve().parent / "pki")
         case ["fill", folder]:
             fill(pathlib.Path(folder).resolve())
+        case ["strike", folder]:
+            strike(pathlib.Path(folder).resolve())
         case ["example", folder, landing]:
             example(folder, pathlib.Path(landing))
         case _:

@@ -13,6 +13,8 @@ pub enum Fault {
     Unreachable,
     /// A rule of classification or protection forbids it.
     Refused,
+    /// The role that the project logs in as may not.
+    Denied,
     /// There is no room.
     Full,
     /// This program is wrong.
@@ -26,6 +28,7 @@ impl From<Fault> for FailureKind {
             Fault::Data | Fault::Full => Self::Failed,
             Fault::Unreachable => Self::Unreachable,
             Fault::Refused => Self::Refused,
+            Fault::Denied => Self::Denied,
             Fault::Defect => Self::Bug,
         }
     }

@@ -51,8 +51,9 @@ pub use path_template::{
     BindError, BoundPath, PARAMETER_BYTES_MAX, PathTemplate, TEMPLATE_BYTES_MAX, TemplateError, matches_stars,
 };
 pub use postgres::{
-    BATCH_BYTES_MAX, Logins, PostgresError, PostgresLogin, PostgresScan, PostgresServer, PostgresSink, PostgresTable,
-    PostgresTransaction, ServerFacts, TlsConfigs,
+    BATCH_BYTES_MAX, Logins, PostgresError, PostgresLogin, PostgresRows, PostgresScan, PostgresServer, PostgresSink,
+    PostgresSource, PostgresTable, PostgresTransaction, RowKey, SOURCE_BATCH_BYTES_MAX, SOURCE_ROW_BYTES_MAX,
+    ServerFacts, SourceDifference, SourceProblem, SourceRead, TableDigest, TlsConfigs,
 };
 pub use source::{BrokenRecord, RecordPosition, SourceBatch, SourceColumn};
 pub use sqlite::{

@@ -19,6 +19,10 @@ use crate::sqlite::{CommittedRun, TableSpec, WriteMode};
 pub use encode::BATCH_BYTES_MAX;
 pub use error::PostgresError;
 pub use server::{Logins, PostgresLogin, PostgresServer, ServerFacts, TlsConfigs};
+pub use source::{
+    PostgresRows, PostgresSource, RowKey, SOURCE_BATCH_BYTES_MAX, SOURCE_ROW_BYTES_MAX, SourceDifference,
+    SourceProblem, SourceRead, TableDigest,
+};
 pub use table::{PostgresScan, PostgresTable};
 pub use transaction::PostgresTransaction;
 
@@ -30,6 +34,7 @@ mod encode;
 mod error;
 mod existing;
 mod server;
+mod source;
 mod statements;
 mod table;
 mod transaction;

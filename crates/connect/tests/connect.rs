@@ -8,6 +8,8 @@ mod csv_files;
 mod csv_reference;
 #[path = "connect/postgres.rs"]
 mod postgres;
+#[path = "connect/postgres_source.rs"]
+mod postgres_source;
 #[path = "connect/sqlite_read.rs"]
 mod sqlite_read;
 #[path = "connect/sqlite_write.rs"]

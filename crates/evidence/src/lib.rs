@@ -33,7 +33,7 @@ pub use event::{
 };
 pub use keys::{ColumnProtectionKey, KeysUsed};
 pub use lines::{LineIndex, LineIndexBuilder};
-pub use manifest::{Input, Manifest};
+pub use manifest::{Input, Manifest, TableState};
 pub use plan::{ColumnRecord, LineageRecord, PlanRecord, SinkRecord, SourceColumnRecord};
 pub use provenance::{ProvenanceBuilder, ProvenanceSegment, SourceRow};
 pub use quarantine::{

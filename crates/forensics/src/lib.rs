@@ -1,6 +1,7 @@
 //! What the ledger proves, read back: where a row came from, and whether the evidence is whole.
 //!
-//! Reads the ledger and its attachments, the ids of rows, and digests of files; never a value of the data.
+//! Reads the ledger and its attachments, the ids of rows, and digests of files and of tables that others write; of the data
+//! no value but the key of a traced row in such a table, where its level allows.
 #![forbid(unsafe_code)]
 
 mod commits;
@@ -10,6 +11,7 @@ mod key_check;
 mod protection_diff;
 mod quarantine;
 mod runs;
+mod source_tables;
 mod trace;
 mod verify;
 mod written_files;
@@ -18,5 +20,5 @@ pub use history::{LedgerProof, ReportColumn, RunReport, RunState, RunSummary, hi
 pub use protection_diff::{Change, ProtectionDiff, protection_diff};
 pub use quarantine::{Quarantine, QuarantinedPlace, quarantine};
 pub use runs::intended;
-pub use trace::{Selection, SourceRecord, SourceState, Stage, StageColumn, Trace, TracedRow, trace};
+pub use trace::{KeyColumn, Selection, SourceRecord, SourceState, Stage, StageColumn, Trace, TracedRow, trace};
 pub use verify::{VerifyOutcome, VerifyRequest, verify};

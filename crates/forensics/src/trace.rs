@@ -12,7 +12,7 @@ use lockgate_connect::{
     Fault, ParquetError, ParquetTable, PostgresError, PostgresTable, SinkError, SqliteTable, dataset_store, open_files,
     postgres_server,
 };
-use lockgate_evidence::Input;
+use lockgate_evidence::{Input, TableState};
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, Form, RowId, RunId, Sha256Digest, StoreName};
 use lockgate_project::StoreLocation;
 use lockgate_trust::Site;
@@ -20,6 +20,7 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 
 use crate::commits::{Commit, Commits, damaged};
+use crate::source_tables::{SourceTables, key_columns};
 use crate::written_files;
 
 /// How many tables a row is followed through.
@@ -34,7 +35,7 @@ pub enum Selection {
     Row(RowId),
 }
 
-/// Whether a source file is still what was read.
+/// Whether a source file or table is still what was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceState {
@@ -53,19 +54,36 @@ pub struct SourceRecord {
     pub dataset: DatasetName,
     /// The store.
     pub store: StoreName,
-    /// The file's path within it.
+    /// The file's path within it, or the table's name.
     pub path: String,
-    /// The digest of the file as it was read.
+    /// The digest of the file, or of the table's rows, as it was read.
     pub sha256: Sha256Digest,
     /// The version of an object in a bucket that keeps versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The zero-based record in it.
+    /// The zero-based record in it; of a table, in the order of its key.
     pub row: u64,
     /// The one-based line on which the record begins.
     pub line: Option<u64>,
-    /// Whether the file is still that one.
+    /// Whether the file or table is still that one.
     pub state: SourceState,
+    /// For a table that others write: the state of it that was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<TableState>,
+    /// For such a table: the row's key.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub key: Vec<KeyColumn>,
+}
+
+/// A column of a row's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyColumn {
+    /// Its name.
+    pub name: ColumnName,
+    /// Its value as text; absent where it is null, where the table has changed since, and where the catalog does not declare
+    /// the column, or gives it a level above the project's usual one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
 }
 
 /// A column at a stage.
@@ -113,8 +131,12 @@ pub struct Trace {
 /// Traces rows of a dataset that a pipeline wrote.
 pub fn trace(project: &Site, dataset: &DatasetName, selection: &Selection, runtime: &Handle) -> Result<Trace, Failure> {
     let rows = select(project, dataset, selection)?;
-    let mut tracer = Tracer { project, commits: Commits::find(project, runtime)?, states: BTreeMap::new() };
-    let rows = rows.into_iter().map(|row| tracer.row(dataset, row)).collect::<Result<_, _>>()?;
+    let commits = Commits::find(project, runtime)?;
+    let mut tracer = Tracer { project, commits, states: BTreeMap::new(), tables: SourceTables::default() };
+    let mut rows: Vec<TracedRow> =
+        rows.into_iter().map(|row| tracer.row(dataset, row)).collect::<Result<_, Failure>>()?;
+    let mut records: Vec<&mut SourceRecord> = rows.iter_mut().flat_map(|row| &mut row.sources).collect();
+    tracer.tables.add_keys(project, &mut records)?;
     Ok(Trace { dataset: dataset.clone(), rows })
 }
 
@@ -170,6 +192,7 @@ struct Tracer<'a> {
     project: &'a Site,
     commits: Commits,
     states: BTreeMap<(StoreName, String, Sha256Digest), SourceState>,
+    tables: SourceTables,
 }
 
 impl Tracer<'_> {
@@ -194,7 +217,7 @@ impl Tracer<'_> {
                 }
                 None => {
                     let line = commit.lines.line(source_row);
-                    stages.push(landing_stage(&commit, &input.dataset));
+                    stages.push(landing_stage(&commit, &input));
                     stages.reverse();
                     let sources = vec![self.source(input, source.row, line)];
                     return Ok(TracedRow { row: row.to_i64(), run, sources, stages });
@@ -205,29 +228,31 @@ impl Tracer<'_> {
     }
 
     fn source(&mut self, input: Input, row: u64, line: Option<u64>) -> SourceRecord {
-        let at = (input.store.clone(), input.path.clone(), input.sha256);
-        let state = match self.states.get(&at) {
-            Some(state) => *state,
-            None => {
-                let state = self.state_of(&input);
-                self.states.insert(at, state);
-                state
-            }
+        let state = match &input.table {
+            Some(table) => self.tables.state_of(self.project, &input, table),
+            None => self.state_of_file(&input),
         };
-        let Input { dataset, store, path, sha256, version, .. } = input;
-        SourceRecord { dataset, store, path, sha256, version, row, line, state }
+        let key = input.table.as_ref().map(key_columns).unwrap_or_default();
+        let Input { dataset, store, path, sha256, version, table, .. } = input;
+        SourceRecord { dataset, store, path, sha256, version, row, line, state, table, key }
     }
 
-    fn state_of(&self, input: &Input) -> SourceState {
+    fn state_of_file(&mut self, input: &Input) -> SourceState {
+        let at = (input.store.clone(), input.path.clone(), input.sha256);
+        if let Some(state) = self.states.get(&at) {
+            return *state;
+        }
         let digest = || {
             let store = open_files(self.project, &input.store).ok()?;
             store.digest(&store.find(&input.path).ok()??).ok()
         };
-        match digest() {
+        let state = match digest() {
             Some(digest) if digest == input.sha256 => SourceState::Unchanged,
             Some(_) => SourceState::Changed,
             None => SourceState::Gone,
-        }
+        };
+        self.states.insert(at, state);
+        state
     }
 }
 
@@ -240,12 +265,13 @@ fn written_stage(commit: &Commit) -> Stage {
     Stage { stage: format!("{} (pipeline {})", commit.run.dataset, commit.run.pipeline), columns: columns.collect() }
 }
 
-fn landing_stage(commit: &Commit, dataset: &DatasetName) -> Stage {
-    let columns = commit.plan.sources.get(dataset).into_iter().flatten();
+fn landing_stage(commit: &Commit, input: &Input) -> Stage {
+    let columns = commit.plan.sources.get(&input.dataset).into_iter().flatten();
     let column = |(name, column): (&ColumnName, &lockgate_evidence::SourceColumnRecord)| StageColumn {
         name: name.clone(),
         protection: column.form,
         key: None,
     };
-    Stage { stage: format!("{dataset} (files)"), columns: columns.map(column).collect() }
+    let what = if input.table.is_some() { "table" } else { "files" };
+    Stage { stage: format!("{} ({what})", input.dataset), columns: columns.map(column).collect() }
 }

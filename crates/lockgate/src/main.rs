@@ -3,6 +3,7 @@
 mod cli;
 mod command;
 mod context;
+mod hardening;
 mod output;
 mod progress;
 mod select;
@@ -12,8 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    match command::dispatch(cli) {
+    match hardening::apply().and_then(|()| command::dispatch(cli::Cli::parse())) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             output::report(&failure);

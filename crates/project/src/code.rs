@@ -83,7 +83,7 @@ codes! {
     LG018 UnsupportedStore Error "Store not supported"
         "A store is at a place that this version cannot reach; it has `file://`, `s3://`, `sqlite://` and `postgresql://`."
     LG019 StoreDoesNotFit Error "Store of the wrong kind"
-        "The datasets of the catalog are files, and a `sqlite://` or `postgresql://` store holds none."
+        "A dataset of the catalog is files in a store of files, or a table in a store at `postgresql://`."
     LG020 UnsupportedKeyService Error "Key service not supported"
         "A key-encryption key is in one service: local keys, AWS KMS or Vault transit."
     LG021 SecretNotAReference Error "Secret written into a file"

@@ -34,6 +34,7 @@ mod sarif;
 mod schema;
 mod services;
 mod source;
+mod source_table;
 mod suggest;
 mod yaml;
 
@@ -42,9 +43,10 @@ pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Label, Severity};
 pub use load::{CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_FILES_MAX, Rejected, find_root};
 pub use params::{PARAM_VALUE_BYTES_MAX, bind_params};
 pub use project::{
-    At, Bind, COLUMNS_PER_DATASET_MAX, Column, CsvDialect, Dataset, DatasetFormat, KeyServices, KeySettings,
-    LedgerConfig, LedgerLocation, Output, PATH_BYTES_MAX, Param, ParamType, ParquetOptions, PathTemplate, Pipeline,
-    Project, ProtectRule, RuleMatch, SecretRef, Store, StoreLocation, WriteMode,
+    At, Bind, COLUMNS_PER_DATASET_MAX, Column, CsvDialect, Dataset, DatasetFormat, DatasetSource,
+    EXPECTED_DURATION_S_MAX, FileSource, KeyServices, KeySettings, LedgerConfig, LedgerLocation, Output,
+    PATH_BYTES_MAX, Param, ParamType, ParquetOptions, PathTemplate, Pipeline, Project, ProtectRule, RuleMatch,
+    SecretRef, Store, StoreLocation, WriteMode,
 };
 pub use render::{Colour, render};
 pub use sarif::to_sarif;
@@ -54,5 +56,6 @@ pub use services::{
     OAuthClient, PostgresLocation, S3Location, TlsIdentity, TlsSettings, VaultDatabaseRole, VaultLogin, VaultSettings,
 };
 pub use source::{FileId, PROJECT_FILE_BYTES_MAX, SourceFiles, Span};
+pub use source_table::{KEY_COLUMNS_MAX, SourceTable, SourceTableName, SourceTableNameError};
 pub use suggest::nearest;
 pub use yaml::{EXPANDED_BYTES_MAX, YAML_DEPTH_MAX, YAML_VALUES_MAX};

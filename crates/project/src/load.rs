@@ -25,7 +25,9 @@ use self::settings::Settings;
 use crate::raw::{DatasetFile, PipelineFile, ProjectFile};
 use crate::source::{FileId, PROJECT_FILE_BYTES_MAX, quotable};
 use crate::yaml::{self, Context, Node};
-use crate::{At, Code, Dataset, Diagnostic, Diagnostics, Pipeline, Project, SourceFiles, Span};
+use crate::{
+    At, Code, Dataset, DatasetSource, Diagnostic, Diagnostics, Pipeline, Project, SourceFiles, SourceTableName, Span,
+};
 
 /// The file that makes a folder a project.
 pub const PROJECT_FILE: &str = "lockgate.yaml";
@@ -127,6 +129,7 @@ impl Loader<'_> {
         }
         let datasets = self.distinct_datasets(datasets);
         let pipelines = self.distinct_pipelines(pipelines, &datasets);
+        self.refuse_own_tables(&pipelines, &datasets);
         settings?.into_project(self.root, datasets, pipelines)
     }
 
@@ -277,6 +280,30 @@ impl Loader<'_> {
             }
         }
         distinct
+    }
+
+    /// A table that a pipeline writes is no stranger's: read as one, its rows would lose their levels and their origin.
+    fn refuse_own_tables(
+        &mut self,
+        pipelines: &BTreeMap<PipelineName, Pipeline>,
+        datasets: &BTreeMap<DatasetName, Dataset>,
+    ) {
+        for dataset in datasets.values() {
+            let DatasetSource::Table(table) = &dataset.source else { continue };
+            let writes = |pipeline: &&Pipeline| {
+                let into = &pipeline.into;
+                into.store.value == dataset.store.value
+                    && SourceTableName::of_dataset(&into.dataset.value).as_ref() == Some(&table.name.value)
+            };
+            let Some(pipeline) = pipelines.values().find(writes) else { continue };
+            let shown = self.sources.quote(table.name.span);
+            let message =
+                format!("the table `{shown}` is written by a pipeline, so the catalog cannot read it as another's");
+            let diagnostic = Diagnostic::new(Code::DuplicateName, table.name.span, message)
+                .with_label(pipeline.into.dataset.span, "written here")
+                .with_help(format!("read `{}` in the SQL instead", pipeline.into.dataset.value));
+            self.found.push(diagnostic);
+        }
     }
 }
 

@@ -69,8 +69,9 @@ fn missing(pipeline: &Pipeline, name: &str, param_type: ParamType, used_by: &[&D
     };
     let help = format!("give it with `--param {name}={example}`, or a `default` under `params` of the pipeline");
     let user = used_by.iter().find(|dataset| dataset.parameters().any(|used| used == name));
-    let (span, label) = match (user, pipeline.params.get(name)) {
-        (Some(dataset), _) => (dataset.path.span, format!("the path of `{}` needs it", dataset.name.value)),
+    let used = user.and_then(|dataset| Some((dataset, dataset.files()?)));
+    let (span, label) = match (used, pipeline.params.get(name)) {
+        (Some((dataset, files)), _) => (files.path.span, format!("the path of `{}` needs it", dataset.name.value)),
         (None, Some(param)) => (param.span, "declared here".to_owned()),
         (None, None) => (pipeline.name.span, String::new()),
     };

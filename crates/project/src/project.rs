@@ -13,11 +13,15 @@ use lockgate_model::{
 
 use crate::yaml::Positions;
 use crate::{
-    AwsSettings, KeyService, OAuthClient, PostgresLocation, S3Location, SourceFiles, Span, TlsSettings, VaultSettings,
+    AwsSettings, KeyService, OAuthClient, PostgresLocation, S3Location, SourceFiles, SourceTable, Span, TlsSettings,
+    VaultSettings,
 };
 
 /// The most columns of one dataset.
 pub const COLUMNS_PER_DATASET_MAX: usize = 2_000;
+
+/// The longest time that a pipeline may be expected to take, in seconds: a week.
+pub const EXPECTED_DURATION_S_MAX: u32 = 604_800;
 
 /// The longest path of a dataset, a store or a key folder, in bytes.
 pub const PATH_BYTES_MAX: usize = 1_024;
@@ -230,10 +234,8 @@ pub struct Dataset {
     pub name: At<DatasetName>,
     /// The store that holds it.
     pub store: At<StoreName>,
-    /// Its files in the store.
-    pub path: At<PathTemplate>,
-    /// How they are written.
-    pub format: DatasetFormat,
+    /// Its rows in the store.
+    pub source: DatasetSource,
     /// The column that names the person a row is about.
     pub subject: Option<At<ColumnName>>,
     /// What sealed values of its columns are bound to.
@@ -245,22 +247,56 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// The parameters that its path needs, each once, in order of appearance.
+    /// Its files, where it is files.
+    pub const fn files(&self) -> Option<&FileSource> {
+        match &self.source {
+            DatasetSource::Files(files) => Some(files),
+            DatasetSource::Table(_) => None,
+        }
+    }
+
+    /// Its table, where it is one.
+    pub const fn table(&self) -> Option<&SourceTable> {
+        match &self.source {
+            DatasetSource::Files(_) => None,
+            DatasetSource::Table(table) => Some(table),
+        }
+    }
+
+    /// The parameters that its path needs, each once, in order of appearance; a table has none.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
-        self.path.value.parameters()
+        self.files().into_iter().flat_map(|files| files.path.value.parameters())
     }
 
     /// The columns whose values stand in the path, as in `day={date}/*.parquet`: a folder `NAME=VALUE` for a declared
     /// column. Each with the zero-based folder of the path.
     pub fn partition_columns(&self) -> impl Iterator<Item = (&Column, usize)> {
-        let folders = self.path.value.as_str().split('/').enumerate();
-        folders.filter_map(|(place, folder)| Some((self.column(folder.split_once('=')?.0)?, place)))
+        let path = self.files().map_or("", |files| files.path.value.as_str());
+        path.split('/').enumerate().filter_map(|(place, folder)| Some((self.column(folder.split_once('=')?.0)?, place)))
     }
 
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name.value.as_str() == name)
     }
+}
+
+/// What holds the rows of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatasetSource {
+    /// Files.
+    Files(FileSource),
+    /// A table that others write.
+    Table(SourceTable),
+}
+
+/// Files of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSource {
+    /// Where they are in the store.
+    pub path: At<PathTemplate>,
+    /// How they are written.
+    pub format: DatasetFormat,
 }
 
 /// How the files of a dataset are written.
@@ -376,6 +412,8 @@ pub struct Pipeline {
     pub into: Output,
     /// The principal with whose rights it runs.
     pub runs_as: At<PrincipalName>,
+    /// How long a run is expected to take, in seconds, where the file says so.
+    pub expected_duration_s: Option<u32>,
     /// The parameters of a run, by name.
     pub params: BTreeMap<String, Param>,
     pub(crate) sql_positions: Option<Positions>,

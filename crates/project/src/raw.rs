@@ -181,17 +181,25 @@ pub(crate) struct DatasetFile {
     pub(crate) columns: Checked<Entries<ColumnEntry>>,
 }
 
-/// Where a dataset is.
+/// Where a dataset is: files at a path in a format, or a table that others write.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["path", "format"] }, { "required": ["table"] }]))]
 pub(crate) struct DatasetPlace {
     /// The name of a store.
     pub(crate) store: Checked<String>,
     /// The path of the files in the store; `*` stands for any name, `{name}` for a parameter of the run.
     #[schemars(extend("examples" = ["customers/{date}/*.csv"]))]
-    pub(crate) path: Checked<String>,
+    pub(crate) path: Option<Checked<String>>,
     /// How the files are written.
-    pub(crate) format: Checked<FormatChoice>,
+    pub(crate) format: Option<Checked<FormatChoice>>,
+    /// A table or view in a store at `postgresql://`: `SCHEMA.TABLE`, or `TABLE` in the schema `public`.
+    #[schemars(extend("examples" = ["public.customers"]))]
+    pub(crate) table: Option<Checked<String>>,
+    /// For `table`: the columns whose values no two rows have in common, by which rows are put in order. Without it: the
+    /// table's primary key.
+    #[schemars(length(min = 1, max = 32))]
+    pub(crate) key: Option<Checked<Vec<Checked<ColumnName>>>>,
     /// How the files are compressed. Without it: `auto`, as their first bytes say.
     pub(crate) compression: Option<Checked<Compression>>,
     /// For `format: csv`: the dialect, where it is not the usual one.
@@ -298,6 +306,10 @@ pub(crate) struct PipelineFile {
     pub(crate) into: Checked<OutputEntry>,
     /// The principal with whose rights it runs.
     pub(crate) runs_as: Checked<PrincipalName>,
+    /// How many seconds a run is expected to take. A run whose logins end sooner, and cannot be renewed, is refused. Where
+    /// its last runs took longer, their time counts.
+    #[schemars(range(min = 1, max = 604_800))]
+    pub(crate) expected_duration_s: Option<Checked<u32>>,
     /// The parameters that a run takes, by name.
     pub(crate) params: Option<Checked<Entries<ParamEntry>>>,
 }

@@ -1,11 +1,13 @@
-//! What a run reads, numbered: files by their digest, commits of a table by their record's digest.
+//! What a run reads, numbered: files by their digest, commits of a table by their record's digest, tables of others by the
+//! digest of their rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use lockgate_connect::{
-    CommittedRun, CsvOptions, FileKeys, FileStore, PathTemplate, RecordPosition, StoredFile, open_files, parse_value,
+    CommittedRun, CsvOptions, FileKeys, FileStore, PathTemplate, PostgresSource, RecordPosition, StoredFile,
+    open_files, parse_value,
 };
 use lockgate_crypto::{Secret, sha256};
 use lockgate_evidence::{Input, Manifest};
@@ -13,12 +15,15 @@ use lockgate_model::{
     ColumnName, Compression, DatasetName, Failure, FailureKind, InputOrdinal, TextEncoding, ValueFormat,
 };
 use lockgate_plan::{Governed, Plan};
-use lockgate_project::{Column, CsvDialect, Dataset, DatasetFormat, ParquetOptions, WriteMode};
+use lockgate_project::{
+    Column, CsvDialect, Dataset, DatasetFormat, DatasetSource, FileSource, ParquetOptions, WriteMode,
+};
 use lockgate_trust::Site;
 
 use crate::commit_record::CommitRecord;
 use crate::failures;
 use crate::sink::WrittenTable;
+use crate::source_table::list_table;
 
 /// One input with the way to it.
 #[derive(Debug, Clone)]
@@ -47,6 +52,8 @@ pub(crate) enum Source {
         table: WrittenTable,
         ordinal: InputOrdinal,
     },
+    /// A table that others write.
+    Table(Arc<PostgresSource>),
 }
 
 /// Columns whose values stand in a file's path, each with its one value.
@@ -121,7 +128,10 @@ pub(crate) fn list_inputs(
     let mut inputs = Vec::new();
     for table in plan.reads() {
         match project.datasets.get(&table.dataset) {
-            Some(dataset) => inputs.extend(list_files(project, dataset, params)?),
+            Some(dataset) => match &dataset.source {
+                DatasetSource::Files(files) => inputs.extend(list_files(project, dataset, files, params)?),
+                DatasetSource::Table(table) => inputs.push(list_table(project, dataset, table)?),
+            },
             None => inputs.extend(list_commits(project, &table.dataset, keys)?),
         }
     }
@@ -132,12 +142,13 @@ pub(crate) fn list_inputs(
 pub(crate) fn list_stored(
     project: &Site,
     dataset: &Dataset,
+    files: &FileSource,
     params: &BTreeMap<String, String>,
 ) -> Result<(FileStore, Vec<StoredFile>), Failure> {
     let store_name = &dataset.store.value;
     let configuration =
         |error: String| Failure::new(FailureKind::Invalid, format!("dataset `{}`: {error}", dataset.name.value));
-    let template: PathTemplate = dataset.path.value.as_str().parse().map_err(|e| configuration(format!("{e}")))?;
+    let template: PathTemplate = files.path.value.as_str().parse().map_err(|e| configuration(format!("{e}")))?;
     let bound = template.bind(params).map_err(|error| configuration(error.to_string()))?;
     let failed = |error| failures::source(store_name.as_str(), &error);
     let store = open_files(project, store_name)?;
@@ -150,11 +161,16 @@ pub(crate) fn list_stored(
     Ok((store, files))
 }
 
-fn list_files(project: &Site, dataset: &Dataset, params: &BTreeMap<String, String>) -> Result<Vec<RunInput>, Failure> {
-    let (store, files) = list_stored(project, dataset, params)?;
+fn list_files(
+    project: &Site,
+    dataset: &Dataset,
+    source: &FileSource,
+    params: &BTreeMap<String, String>,
+) -> Result<Vec<RunInput>, Failure> {
+    let (store, files) = list_stored(project, dataset, source, params)?;
     let store_name = &dataset.store.value;
     let failed = |error| failures::source(store_name.as_str(), &error);
-    let format = file_format(project, dataset)?;
+    let format = file_format(project, dataset, source)?;
     let input = |file: StoredFile| {
         let entry = Input {
             dataset: dataset.name.value.clone(),
@@ -166,6 +182,7 @@ fn list_files(project: &Site, dataset: &Dataset, params: &BTreeMap<String, Strin
             rows: None,
             rows_quarantined: None,
             commit: None,
+            table: None,
             requarantined: None,
         };
         let partitions = partitions_of(dataset, &file.path)?;
@@ -189,16 +206,16 @@ pub(crate) fn find_file(
 }
 
 /// How the files of a dataset are read.
-pub(crate) fn file_format(site: &Site, dataset: &Dataset) -> Result<FileFormat, Failure> {
-    Ok(match &dataset.format {
+pub(crate) fn file_format(site: &Site, dataset: &Dataset, files: &FileSource) -> Result<FileFormat, Failure> {
+    Ok(match &files.format {
         DatasetFormat::Csv(dialect) => {
             let options = csv_options(dialect).map_err(|error| {
                 Failure::new(FailureKind::Invalid, format!("dataset `{}`: {error}", dataset.name.value))
             })?;
-            text_files(dataset, TextRecords::Csv(options), dialect.compression, dialect.encoding)
+            FileFormat::Text(text_files(dataset, TextRecords::Csv(options), dialect.compression, dialect.encoding))
         }
         DatasetFormat::JsonLines(compression) => {
-            text_files(dataset, TextRecords::JsonLines, *compression, TextEncoding::Utf8)
+            FileFormat::Text(text_files(dataset, TextRecords::JsonLines, *compression, TextEncoding::Utf8))
         }
         DatasetFormat::Parquet(options) => FileFormat::Parquet(Arc::new(declared_keys(site, dataset, options)?)),
     })
@@ -217,10 +234,15 @@ fn csv_options(dialect: &CsvDialect) -> Result<CsvOptions, String> {
     Ok(options)
 }
 
-fn text_files(dataset: &Dataset, records: TextRecords, compression: Compression, encoding: TextEncoding) -> FileFormat {
+pub(crate) fn text_files(
+    dataset: &Dataset,
+    records: TextRecords,
+    compression: Compression,
+    encoding: TextEncoding,
+) -> Arc<TextFiles> {
     let format = |column: &Column| Some((column.name.value.clone(), column.format.clone()?));
     let formats = dataset.columns.iter().filter_map(format).collect();
-    FileFormat::Text(Arc::new(TextFiles { records, compression, encoding, formats }))
+    Arc::new(TextFiles { records, compression, encoding, formats })
 }
 
 /// The keys that a dataset declares for files that others encrypted.
@@ -297,6 +319,7 @@ fn list_commits(project: &Site, dataset: &DatasetName, keys: &Arc<FileKeys>) -> 
             rows: None,
             rows_quarantined: None,
             commit: Some(commit.commit_ordinal),
+            table: None,
             requarantined: None,
         },
         source: Source::Commit { table: table.clone(), ordinal: commit.commit_ordinal },
@@ -313,7 +336,8 @@ pub(crate) struct PastCommit {
 /// The inputs that the sink does not have yet.
 ///
 /// A file that was appended is never appended again; one that was merged is merged again only by a changed plan; a
-/// table is replaced if anything at all is different from the last time.
+/// table is replaced if anything at all is different from the last time. A table of others can become what it was once, so
+/// only the state of it that was read last counts as one that the sink has.
 pub(crate) fn select_new(
     inputs: Vec<RunInput>,
     past: &[PastCommit],
@@ -323,6 +347,19 @@ pub(crate) fn select_new(
     let identity = |input: &Input| (input.store.clone(), input.path.clone(), input.sha256, input.commit);
     let same_plan = |commit: &&PastCommit| commit.record.plan() == Some(plan);
     let all_of = |commit: &PastCommit| commit.manifest.inputs.iter().map(identity).collect::<Vec<_>>();
+    // Whether the state of a table is the one that was read last, by any or by this plan.
+    let was_last = |input: &Input, by_this_plan: bool| {
+        let is_of_table = |read: &&Input| {
+            read.table.is_some()
+                && read.requarantined.is_none()
+                && (&read.store, &read.path) == (&input.store, &input.path)
+        };
+        let of_commit = |commit: &PastCommit| {
+            let found = commit.manifest.inputs.iter().find(is_of_table)?;
+            Some(found.sha256 == input.sha256 && (!by_this_plan || same_plan(&commit)))
+        };
+        past.iter().rev().find_map(of_commit).unwrap_or(false)
+    };
     match mode {
         WriteMode::Replace => {
             let wanted: Vec<_> = inputs.iter().map(|input| identity(&input.entry)).collect();
@@ -331,11 +368,19 @@ pub(crate) fn select_new(
         }
         WriteMode::Append => {
             let loaded: Vec<_> = past.iter().flat_map(all_of).collect();
-            inputs.into_iter().filter(|input| !loaded.contains(&identity(&input.entry))).collect()
+            let is_new = |input: &RunInput| match input.entry.table {
+                None => !loaded.contains(&identity(&input.entry)),
+                Some(_) => !was_last(&input.entry, false),
+            };
+            inputs.into_iter().filter(is_new).collect()
         }
         WriteMode::Merge { .. } => {
             let loaded: Vec<_> = past.iter().filter(same_plan).flat_map(all_of).collect();
-            inputs.into_iter().filter(|input| !loaded.contains(&identity(&input.entry))).collect()
+            let is_new = |input: &RunInput| match input.entry.table {
+                None => !loaded.contains(&identity(&input.entry)),
+                Some(_) => !was_last(&input.entry, true),
+            };
+            inputs.into_iter().filter(is_new).collect()
         }
     }
 }

@@ -27,6 +27,7 @@ mod reading;
 mod recover;
 mod requarantine;
 mod sink;
+mod source_table;
 mod workspace;
 
 pub use erase::{EraseOutcome, EraseRequest, RemainingColumn, erase};

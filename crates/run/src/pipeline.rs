@@ -25,7 +25,7 @@ use crate::commit_record::CommitRecord;
 use crate::execute::{Executed, MaxQuarantined, execute};
 use crate::failures;
 use crate::inputs::{PastCommit, RunInput, list_inputs, select_new};
-use crate::leases;
+use crate::leases::{self, Expected};
 use crate::outcome::{ColumnOutcome, InputOutcome, QuarantinedRow, RunOutcome, RunStatus};
 use crate::plan_record::plan_record;
 use crate::protectors::{Digits, Seal, SealBySubject, Token};
@@ -91,7 +91,6 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     let plan_bytes = record.to_bytes().map_err(failures::bug)?;
     let mut sink = Sink::open(project, store, &pipeline.into.dataset.value)?;
     let past = past_commits(sink.commits(store, &pipeline.into.dataset.value)?, &workspace)?;
-    leases::outlast(&project.leases(), leases::expected(&past, &workspace.journal))?;
     let keys = Arc::new(workspace.keyring.file_keys()?.into_iter().collect());
     let mode = &pipeline.into.mode;
     let listing = Instant::now();
@@ -119,6 +118,8 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     if inputs.is_empty() {
         return Ok(attempt.outcome(None, &[], recovered, started));
     }
+    let expected = Expected::of(&past, &attempt.workspace.journal, pipeline.expected_duration_s);
+    leases::outlast(&project.leases(), expected)?;
     (request.announce)(inputs.iter().map(|input| input.entry.bytes).sum());
     let written = attempt.write(&inputs, &mut sink, &spec, store, runtime)?;
     Ok(attempt.outcome(Some(&written.commit), &written.manifest.inputs, recovered, started))

@@ -32,14 +32,14 @@ pub struct Preview {
     pub columns: Vec<ColumnOutcome>,
 }
 
-/// A file, or a dataset that another pipeline writes.
+/// A file, a table that others write, or a dataset that another pipeline writes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PreviewInput {
     /// The dataset.
     pub dataset: DatasetName,
-    /// The file's path in its store; absent for a dataset that a pipeline writes.
+    /// The file's path in its store, or the table's name; absent for a dataset that a pipeline writes.
     pub path: Option<String>,
-    /// The file's size.
+    /// The file's size; absent for a table, which is not asked for it.
     pub bytes: Option<u64>,
     /// The pipeline that writes the dataset.
     pub written_by: Option<PipelineName>,
@@ -58,7 +58,12 @@ pub fn preview(
         let dataset = table.dataset.clone();
         match project.datasets.get(&dataset) {
             Some(declared) => {
-                let (_, files) = list_stored(project, declared, &params)?;
+                let Some(source) = declared.files() else {
+                    let path = declared.table().map(|table| table.name.value.to_string());
+                    inputs.push(PreviewInput { dataset, path, bytes: None, written_by: None });
+                    continue;
+                };
+                let (_, files) = list_stored(project, declared, source, &params)?;
                 inputs.extend(files.into_iter().map(|file| PreviewInput {
                     dataset: dataset.clone(),
                     path: Some(file.path),

@@ -14,8 +14,8 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
 use lockgate_connect::{
-    CsvReader, FileKeys, FileStore, JsonLinesReader, ParquetReader, Place, RecordPosition, ScannedBatch, SinkColumn,
-    SourceBatch, SourceColumn, StoredFile, TextFileError, TextLimits, decode,
+    CsvReader, FileKeys, FileStore, JsonLinesReader, ParquetReader, Place, PostgresSource, RecordPosition,
+    ScannedBatch, SinkColumn, SourceBatch, SourceColumn, StoredFile, TextFileError, TextLimits, decode,
 };
 use lockgate_evidence::{Input, LineIndexBuilder};
 use lockgate_model::{ColumnName, Failure, FailureKind, InputOrdinal, RowId};
@@ -140,6 +140,14 @@ impl TableReader {
                     let finding = self.read_kept(&out, &input.entry, files, kept)?;
                     self.findings.add(*ordinal, finding);
                 }
+                Source::Table(source) => {
+                    let pick = Pick::All;
+                    let out = Batcher { reader: self, ordinal: *ordinal, partitions: &[], pick, batches };
+                    let began = Instant::now();
+                    let mut finding = self.read_table(&out, &input.entry, source)?;
+                    finding.reading = began.elapsed().saturating_sub(finding.waiting);
+                    self.findings.add(*ordinal, finding);
+                }
                 Source::Commit { table: written, ordinal: commit } => {
                     commits.insert(*commit, *ordinal);
                     table = Some((written, &input.entry));
@@ -261,6 +269,28 @@ impl TableReader {
         finding.rows = out.taken(entry, reader.rows())?;
         self.progress.advance(entry.bytes, 0);
         Ok(finding)
+    }
+
+    /// Rows of a table that others write, which must be those that were digested.
+    fn read_table(
+        &self,
+        out: &Batcher<'_>,
+        entry: &Input,
+        source: &PostgresSource,
+    ) -> std::result::Result<Finding, Stop> {
+        let failed = |error| failures::postgres(entry.store.as_str(), &error);
+        let mut rows = source.rows(&self.columns).map_err(failed)?;
+        let (mut finding, mut before) = (Finding::default(), 0);
+        while let Some(batch) = rows.next_batch(BATCH_ROWS).map_err(failed)? {
+            out.send(batch, rows.bytes() - before, &mut finding)?;
+            before = rows.bytes();
+        }
+        let read = rows.digest();
+        finding.rows = read.rows;
+        match read.sha256 == entry.sha256 {
+            true => Ok(finding),
+            false => Err(failures::changed(entry.store.as_str(), &entry.path).into()),
+        }
     }
 
     /// Rows of a table that another pipeline wrote, each of the commit that wrote it.

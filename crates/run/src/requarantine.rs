@@ -15,12 +15,15 @@ use std::sync::Arc;
 use lockgate_connect::RecordPosition;
 use lockgate_crypto::Secret;
 use lockgate_evidence::{Input, QuarantineLine, QuarantinedRecord};
-use lockgate_model::{Failure, FailureKind, RunId};
+use lockgate_model::{Compression, Failure, FailureKind, RunId, TextEncoding};
 use lockgate_plan::{Governed, Plan};
-use lockgate_project::WriteMode;
+use lockgate_project::{Dataset, DatasetSource, WriteMode};
 use lockgate_trust::{Keyring, LedgerPlace, Site};
 
-use crate::inputs::{FileFormat, Kept, PastCommit, RunInput, Source, Taken, file_format, find_file, partitions_of};
+use crate::inputs::{
+    FileFormat, Kept, Partitions, PastCommit, RunInput, Source, Taken, TextFiles, TextRecords, file_format, find_file,
+    partitions_of, text_files,
+};
 use crate::{failures, quarantine};
 
 /// What an earlier run left to be taken.
@@ -78,10 +81,14 @@ impl Request<'_> {
         let read = self.plan.reads().any(|table| table.dataset == entry.dataset);
         let dataset = self.project.datasets.get(&entry.dataset).filter(|_| read);
         let dataset = dataset.ok_or_else(|| gone("the pipeline reads its dataset no longer"))?;
-        let format = file_format(self.project, dataset)?;
-        let partitions = partitions_of(dataset, &entry.path)?;
         let mut entry =
             Input { rows: None, rows_quarantined: None, requarantined: Some(self.run.clone()), ..entry.clone() };
+        let files = match &dataset.source {
+            DatasetSource::Files(files) => files,
+            DatasetSource::Table(_) => return self.table_input(entry, dataset, set_aside, keyring),
+        };
+        let format = file_format(self.project, dataset, files)?;
+        let partitions = partitions_of(dataset, &entry.path)?;
         let of = self.records_of_file(self.run, &entry.path);
         let source = match find_file(self.project, dataset, &entry.path)? {
             Some((store, file)) => {
@@ -100,16 +107,31 @@ impl Request<'_> {
                 Source::File { store, file, format, partitions, taken: Taken::Rows { rows: Arc::new(rows), of } }
             }
             None => match format {
-                FileFormat::Text(files) => {
-                    let kept = set_aside.open(keyring)?;
-                    entry.bytes = kept.text.expose().len() as u64;
-                    Source::Kept { kept: Arc::new(kept), files, partitions }
-                }
+                FileFormat::Text(files) => set_aside.source(&mut entry, files, partitions, keyring)?,
                 FileFormat::Parquet(_) => {
                     return Err(gone("the file is gone: rows of Parquet files are read from there"));
                 }
             },
         };
+        Ok(RunInput { entry, source })
+    }
+
+    /// Rows of a table are taken from the quarantine: the table is another by now, and rows that were mended in it are read by
+    /// the next run as usual.
+    fn table_input(
+        &self,
+        mut entry: Input,
+        dataset: &Dataset,
+        set_aside: &SetAsideOfInput,
+        keyring: &Keyring,
+    ) -> Result<RunInput, Failure> {
+        if self.mended {
+            let message = format!("rows of the table `{}` were set aside, and `--mended` is for files", entry.path);
+            return Err(Failure::new(FailureKind::Invalid, message)
+                .with_help("run the pipeline as usual: it reads the rows that were mended in the table"));
+        }
+        let files = text_files(dataset, TextRecords::JsonLines, Compression::None, TextEncoding::Utf8);
+        let source = set_aside.source(&mut entry, files, Vec::new(), keyring)?;
         Ok(RunInput { entry, source })
     }
 
@@ -133,6 +155,19 @@ struct SetAsideOfInput {
 }
 
 impl SetAsideOfInput {
+    /// The records as what is read of their input.
+    fn source(
+        &self,
+        entry: &mut Input,
+        files: Arc<TextFiles>,
+        partitions: Partitions,
+        keyring: &Keyring,
+    ) -> Result<Source, Failure> {
+        let kept = self.open(keyring)?;
+        entry.bytes = kept.text.expose().len() as u64;
+        Ok(Source::Kept { kept: Arc::new(kept), files, partitions })
+    }
+
     /// The records as a file of their own.
     fn open(&self, keyring: &Keyring) -> Result<Kept, Failure> {
         let mut text = Vec::new();

@@ -4,9 +4,9 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine;
@@ -181,13 +181,36 @@ impl Services {
         OwnService(Self { at: serde_json::from_str(&text).unwrap_or_default(), folder })
     }
 
-    /// Seals Vault for some seconds.
+    /// Starts a PostgreSQL of a test's own, with the roles of the shared one; it is ended when the result is dropped.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn own_postgres(&self) -> OwnService {
+        self.own(&["postgres"])
+    }
+
+    /// Ends PostgreSQL as a crash would, and starts it again; gives nothing before it answers.
     ///
     /// # Panics
     ///
     /// If it does not come back.
-    pub fn seal(&self, seconds: u32) {
-        self.script(&["seal", &seconds.to_string()], "");
+    pub fn strike_postgres(&self) {
+        self.script(&["strike"], "");
+    }
+
+    /// Seals Vault for some seconds; it is sealed when this returns, and back when the result was dropped.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be sealed.
+    pub fn seal(&self, seconds: u32) -> Sealed {
+        let mut child = self.start(&["seal", &seconds.to_string()]);
+        let mut said = String::new();
+        let out = child.stdout.as_mut().expect("it has an output");
+        BufReader::new(out).read_line(&mut said).expect("it says something");
+        assert_eq!(said.trim(), "sealed");
+        Sealed(child)
     }
 
     /// Runs SQL as the database's administrator and gives what it prints, a line for each row.
@@ -225,6 +248,14 @@ impl Services {
     }
 
     fn script(&self, args: &[&str], input: &str) -> String {
+        let mut child = self.start(args);
+        child.stdin.take().expect("it has an input").write_all(input.as_bytes()).expect("it takes its input");
+        let done = child.wait_with_output().expect("it ends");
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    fn start(&self, args: &[&str]) -> Child {
         let mut command = Command::new("python3");
         command.arg(root().join("xtask/services/services.py")).arg(args.first().copied().unwrap_or_default());
         command
@@ -233,11 +264,17 @@ impl Services {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("python3 starts");
-        child.stdin.take().expect("it has an input").write_all(input.as_bytes()).expect("it takes its input");
-        let done = child.wait_with_output().expect("it ends");
-        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8_lossy(&done.stdout).into_owned()
+        command.spawn().expect("python3 starts")
+    }
+}
+
+/// A Vault that is sealed for a while.
+pub struct Sealed(Child);
+
+impl Drop for Sealed {
+    fn drop(&mut self) {
+        // Whether it came back is seen by whoever asks it next.
+        let _ = self.0.wait();
     }
 }
 

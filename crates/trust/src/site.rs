@@ -234,7 +234,11 @@ impl Site {
             VaultLogin::Certificate { mount, role } => {
                 Box::new(crate::vault::Certificate { mount: mount.clone(), role: role.clone() })
             }
-            VaultLogin::Token(reference) => Box::new(crate::vault::Token(shown(reference))),
+            VaultLogin::Token(reference) => Box::new(crate::vault::Token {
+                token: shown(reference),
+                kept: reference.to_string(),
+                is_replaced: !matches!(reference, SecretRef::Env(_)),
+            }),
         };
         let vault = Arc::new(Vault::new(settings, http, login, self.patience()));
         Ok(Arc::clone(self.connected().vault.get_or_insert(vault)))
@@ -309,8 +313,14 @@ impl Site {
 
     /// What Vault lent, and how long it lasts.
     pub fn leases(&self) -> Vec<LeaseStatus> {
-        let vault = self.connected().vault.clone();
-        vault.map(|vault| vault.leases().status()).unwrap_or_default()
+        let (vault, network) = {
+            let connected = self.connected();
+            (connected.vault.clone(), connected.network.clone())
+        };
+        match (vault, network) {
+            (Some(vault), Some(network)) => network.wait(vault.leases()),
+            (_, _) => Vec::new(),
+        }
     }
 
     /// Gives back what was lent. Call it when a command ends; what cannot be given back ends by itself.

@@ -21,8 +21,9 @@ use tokio::runtime::Handle;
 use crate::error::{Problem, TrustError};
 use crate::network::{Network, answer, retried, unanswered, wipe};
 
+use lease::Leases;
+
 pub use lease::LeaseStatus;
-pub(crate) use lease::Leases;
 pub(crate) use login::{AppRole, Certificate, Jwt, Login, Shown, Token};
 
 mod lease;
@@ -37,13 +38,14 @@ pub(crate) struct Vault {
     http: reqwest::Client,
     login: Box<dyn Login>,
     session: tokio::sync::Mutex<Option<Session>>,
-    leases: Arc<Leases>,
+    leases: Leases,
     patience: Duration,
 }
 
 struct Session {
     token: Arc<Secret<String>>,
     renew_from: Option<Instant>,
+    ends: Option<Instant>,
     renewable: bool,
     /// Whether we logged in, and so revoke it.
     ours: bool,
@@ -96,13 +98,20 @@ impl Vault {
         patience: Duration,
     ) -> Self {
         let session = tokio::sync::Mutex::new(None);
-        let leases = Arc::new(Leases::default());
-        Self { settings, http, login, session, leases, patience }
+        Self { settings, http, login, session, leases: Leases::default(), patience }
     }
 
-    /// What is leased now.
-    pub(crate) fn leases(&self) -> &Arc<Leases> {
-        &self.leases
+    /// What is leased now: what was read, and the token that it was read with where that has an end.
+    pub(crate) async fn leases(&self) -> Vec<LeaseStatus> {
+        let mut leases = self.leases.status();
+        let session = self.session.lock().await;
+        let ends = session.as_ref().and_then(|session| Some((session, session.ends?)));
+        leases.extend(ends.map(|(session, ends)| LeaseStatus {
+            path: self.login.path(),
+            remaining: ends.saturating_duration_since(Instant::now()),
+            renewable: session.renewable || self.login.can_be_repeated(),
+        }));
+        leases
     }
 
     /// How long a lease lasts from now on; nothing if it is not held any more.
@@ -250,7 +259,8 @@ impl Vault {
 
 impl Session {
     fn of(login: login::LoggedIn, now: Instant) -> Self {
-        let mut session = Self { token: Arc::new(login.token), renew_from: None, renewable: false, ours: login.ours };
+        let mut session =
+            Self { token: Arc::new(login.token), renew_from: None, ends: None, renewable: false, ours: login.ours };
         session.keep_for(login.lease_duration_s, login.renewable, now);
         session
     }
@@ -258,6 +268,7 @@ impl Session {
     /// Vault gives 0 for a token without an end.
     fn keep_for(&mut self, duration_s: u64, renewable: bool, now: Instant) {
         let duration = Duration::from_secs(duration_s);
+        self.ends = (duration_s > 0).then(|| now + duration);
         self.renew_from = (duration_s > 0).then(|| now + duration * 2 / 3);
         self.renewable = renewable;
     }

@@ -4,6 +4,7 @@
 use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, RowId, RunId, ValueType};
 use tokio_postgres::error::SqlState;
 
+use super::source::SourceProblem;
 use crate::{Fault, TableDifference};
 
 /// Why a database can't be written or read. After an error inside a transaction nothing of it is kept.
@@ -211,6 +212,15 @@ pub enum PostgresError {
          again, which asks it"
     )]
     CommitUnknown,
+    /// A table that others write.
+    #[error(transparent)]
+    Source(#[from] SourceProblem),
+    /// Rows that make no batch: a defect of this program.
+    #[error("the rows that were read don't make a batch: {reason}; please report this")]
+    SourceBatch {
+        /// What the batch lacks.
+        reason: String,
+    },
     /// Something else that PostgreSQL reports.
     #[error(
         "the server failed with SQLSTATE {state}: see PostgreSQL's list of error codes; nothing of the run is kept"
@@ -253,6 +263,7 @@ impl PostgresError {
             | Self::NoColumn { .. }
             | Self::Condition { .. }
             | Self::TooManyRows { .. } => Fault::Configuration,
+            Self::Source(problem) => problem.fault(),
             Self::Full => Fault::Full,
             Self::Ordinal { .. }
             | Self::NullKey { .. }
@@ -261,7 +272,7 @@ impl PostgresError {
             | Self::Conversion { .. }
             | Self::Cell { .. }
             | Self::Failed { .. } => Fault::Data,
-            Self::AlreadyCommitted { .. } | Self::Batch { .. } => Fault::Defect,
+            Self::AlreadyCommitted { .. } | Self::Batch { .. } | Self::SourceBatch { .. } => Fault::Defect,
         }
     }
 

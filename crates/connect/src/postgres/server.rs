@@ -7,6 +7,7 @@ use lockgate_crypto::Secret;
 use lockgate_model::Failure;
 use lockgate_trust::{jittered, root_of, tls_cause};
 use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -71,6 +72,7 @@ pub struct ServerFacts {
 pub(super) struct Session {
     pub(super) client: Client,
     runtime: Handle,
+    connection: AbortHandle,
 }
 
 impl PostgresServer {
@@ -138,11 +140,12 @@ impl PostgresServer {
             Err(_) => return Err(PostgresError::Unreachable { at, reason: "it does not answer".into() }),
             Ok(connected) => connected.map_err(|error| self.refused(&at, &login.user, &error))?,
         };
-        self.runtime.spawn(async move {
+        let connection = self.runtime.spawn(async move {
             // What went wrong is told by the statement that was waiting.
             let _ = connection.await;
         });
-        let session = Session { client, runtime: self.runtime.clone() };
+        let connection = connection.abort_handle();
+        let session = Session { client, runtime: self.runtime.clone(), connection };
         session.execute("SET TIME ZONE 'UTC'; SET DateStyle = 'ISO, YMD'; SET client_min_messages = error")?;
         session.execute(&format!("SET lock_timeout = '{}s'", super::LOCK_TIMEOUT_S))?;
         Ok(session)
@@ -186,6 +189,11 @@ impl Session {
 
     pub(super) fn query_one(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row, PostgresError> {
         self.runtime.block_on(self.client.query_one(sql, values)).map_err(|error| failed(&error))
+    }
+
+    /// Closes the connection whatever the server is sending.
+    pub(super) fn abandon(&self) {
+        self.connection.abort();
     }
 
     /// Waits for something that is done with the connection.

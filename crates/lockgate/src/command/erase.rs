@@ -65,7 +65,7 @@ fn text(outcome: &EraseOutcome) -> String {
         };
         text.push_str(&output::table(&outcome.remaining.iter().map(column).collect::<Vec<_>>(), 2));
     }
-    text.push_str("not reached either: the files that were loaded, and what runs set aside of them\n");
+    text.push_str("not reached either: the files and tables that were loaded, and what runs set aside of them\n");
     let ledger = &outcome.ledger;
     text.push_str(&format!("ledger {} has {} entries, root {}\n", ledger.origin, ledger.size, ledger.root));
     text

@@ -74,6 +74,7 @@ fn preview_text(preview: &Preview) -> String {
         (Some(path), Some(bytes), _) => {
             vec![input.dataset.to_string(), path.clone(), format!("{} bytes", thousands(bytes))]
         }
+        (Some(path), None, _) => vec![input.dataset.to_string(), path.clone(), "a table".to_owned()],
         (_, _, Some(pipeline)) => vec![input.dataset.to_string(), format!("what pipeline {pipeline} wrote")],
         _ => vec![input.dataset.to_string()],
     };

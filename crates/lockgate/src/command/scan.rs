@@ -103,14 +103,15 @@ impl Levels {
     }
 }
 
-/// What is to be looked at: datasets by name, files by path; without either all datasets of the project.
+/// What is to be looked at: datasets by name, files by path; without either all datasets of files.
 fn of_site(opened: &Option<context::Opened>) -> Option<&Project> {
     opened.as_ref().map(|opened| -> &Project { opened })
 }
 
 fn selected(project: Option<&Project>, what: &[String]) -> Result<Vec<(String, Vec<PathBuf>)>, Failure> {
     if let (true, Some(project)) = (what.is_empty(), project) {
-        return project.datasets.values().map(|dataset| of_dataset(project, dataset)).collect();
+        let of_files = project.datasets.values().filter(|dataset| dataset.files().is_some());
+        return of_files.map(|dataset| of_dataset(project, dataset)).collect();
     }
     let one = |name: &String| {
         if Path::new(name).is_file() {
@@ -135,11 +136,14 @@ pub(super) fn dataset_of(path: &Path) -> String {
 fn of_dataset(project: &Project, dataset: &Dataset) -> Result<(String, Vec<PathBuf>), Failure> {
     let name = dataset.name.value.to_string();
     let invalid = |error: String| Failure::new(FailureKind::Invalid, format!("dataset `{name}`: {error}"));
+    let Some(files) = dataset.files() else {
+        return Err(invalid("it is a table, and `scan` looks at files: give one with rows of it".to_owned()));
+    };
     let Some(StoreLocation::Files(root)) = project.stores.get(&dataset.store.value).map(|store| &store.location) else {
         return Err(invalid("its store holds no files".to_owned()));
     };
     // Whatever the parameters are: a sample of all of its files.
-    let mut pattern = dataset.path.value.as_str().to_owned();
+    let mut pattern = files.path.value.as_str().to_owned();
     for parameter in dataset.parameters() {
         pattern = pattern.replace(&format!("{{{parameter}}}"), "*");
     }

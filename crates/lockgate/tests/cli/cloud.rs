@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use lockgate_test_services::{Services, services};
+use lockgate_test_services::{OwnService, Services, services};
 use serde_json::{Value, json};
 
 use crate::support::{CUSTOMERS, Said, Site};
@@ -136,6 +136,20 @@ params:
 
     pub(crate) fn run(&self) -> Value {
         self.lockgate(&["run", "daily", "--format", "json"]).exits(0).json()
+    }
+
+    /// Starts a PostgreSQL of this project's own, with its schema, and names it in the place of the shared one.
+    pub(crate) fn move_to_own_postgres(&mut self) -> OwnService {
+        let own = self.services.own_postgres();
+        own.0.sql(&format!("create schema {} authorization writers", self.schema));
+        let settings = fs::read_to_string(self.site.path("lockgate.yaml")).unwrap();
+        let [shared_port, own_port] =
+            [&self.services, &own.0].map(|services| format!("localhost:{}/", services.text("/postgres/port")));
+        self.site.write("lockgate.yaml", settings.replace(&shared_port, &own_port));
+        let shared = std::mem::replace(&mut self.services, own.0.clone());
+        self.services.at = shared.at;
+        self.services.at["postgres"] = own.0.at["postgres"].clone();
+        own
     }
 
     /// What SQL gives, with `TABLE` for the pipeline's table.

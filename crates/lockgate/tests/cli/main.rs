@@ -22,6 +22,8 @@ mod parquet;
 mod python;
 mod quarantine;
 mod recovery;
+mod secrets;
 mod select;
+mod source_tables;
 mod storage_faults;
 mod support;

@@ -155,9 +155,21 @@ impl Guide {
     /// Sets the database up as the page says.
     fn database(&self) {
         let blocks = section("PostgreSQL");
-        for (number, block) in of(&blocks, "sql").into_iter().enumerate() {
-            self.psql(if number == 0 { "postgres" } else { "warehouse" }, block);
-        }
+        let (set_up, reader) = match of(&blocks, "sql")[..] {
+            [set_up, reader] => (set_up, reader),
+            ref others => panic!("there are {} blocks of SQL", others.len()),
+        };
+        self.psql("postgres", set_up);
+        self.psql(
+            "warehouse",
+            "CREATE TABLE public.customers (id bigint PRIMARY KEY); CREATE TABLE public.others (id bigint)",
+        );
+        self.psql("warehouse", reader);
+        let may = |table: &str, right: &str| {
+            self.psql("warehouse", &format!("SELECT has_table_privilege('reader', 'public.{table}', '{right}')"))
+        };
+        let rights = [("customers", "SELECT"), ("customers", "UPDATE"), ("others", "SELECT")];
+        assert_eq!(rights.map(|(table, right)| may(table, right)), ["t", "f", "f"]);
         let file = PathBuf::from(self.own.0.text("/postgres/data")).join("pg_hba.conf");
         let administrator = fs::read_to_string(&file).unwrap();
         // Written into the file that is there: it belongs to the server.

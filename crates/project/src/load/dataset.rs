@@ -6,6 +6,7 @@ use std::ops::Range;
 use lockgate_model::{ColumnName, Level, StoreName, TagName, ValueType};
 
 mod file_format;
+mod source_table;
 
 use super::settings::Settings;
 use super::settings::check_secret;
@@ -13,15 +14,19 @@ use super::{Checker, is_word};
 use crate::raw::{BindChoice, ColumnEntry, DatasetFile, DatasetPlace, EraseChoice, FormatChoice, ParquetEntry};
 use crate::yaml::{Checked, Entries};
 use crate::{
-    At, Bind, COLUMNS_PER_DATASET_MAX, Code, Column, Dataset, DatasetFormat, Diagnostic, PATH_BYTES_MAX,
-    ParquetOptions, PathTemplate, StoreLocation, suggest,
+    At, Bind, COLUMNS_PER_DATASET_MAX, Code, Column, Dataset, DatasetFormat, DatasetSource, Diagnostic, FileSource,
+    PATH_BYTES_MAX, ParquetOptions, PathTemplate, StoreLocation, suggest,
 };
 
 /// Checks one dataset; what is wrong is reported.
 pub(super) fn check(raw: DatasetFile, settings: &Settings, checker: &mut Checker<'_>) -> Option<Dataset> {
     let name = raw.dataset.value.map(|name| checker.at(name, &raw.dataset.range));
     let dataset_level = raw.level.as_ref().map(|level| settings.level(level, checker));
-    let place = raw.at.value.and_then(|place| check_place(place, settings, checker));
+    let at = raw.at.range;
+    let place = raw.at.value.and_then(|place| match place.table.is_some() {
+        true => source_table::check(place, &raw.columns, settings, checker),
+        false => check_files(place, &at, settings, checker),
+    });
     let base = match (&dataset_level, &name) {
         (Some(Some(level)), Some(name)) => Some((*level, format!("level of dataset {}", name.value))),
         (Some(Some(level)), None) => Some((*level, "level of the dataset".to_owned())),
@@ -34,7 +39,7 @@ pub(super) fn check(raw: DatasetFile, settings: &Settings, checker: &mut Checker
     let subject = raw.subject.as_ref().map(|subject| check_subject(subject, &raw.columns, checker));
     let bind = check_bind(raw.bind.as_ref(), raw.subject.is_some(), checker);
     let erase_by_subject = check_erase_by(raw.erase_by.as_ref(), bind, settings, checker);
-    let (store, path, format) = place?;
+    let (store, source) = place?;
     let subject = match subject {
         None => None,
         Some(subject) => Some(subject?),
@@ -42,8 +47,7 @@ pub(super) fn check(raw: DatasetFile, settings: &Settings, checker: &mut Checker
     Some(Dataset {
         name: name?,
         store,
-        path,
-        format,
+        source,
         subject,
         bind: bind?,
         erase_by_subject: erase_by_subject?,
@@ -51,9 +55,14 @@ pub(super) fn check(raw: DatasetFile, settings: &Settings, checker: &mut Checker
     })
 }
 
-type Place = (At<StoreName>, At<PathTemplate>, DatasetFormat);
+type Place = (At<StoreName>, DatasetSource);
 
-fn check_place(place: DatasetPlace, settings: &Settings, checker: &mut Checker<'_>) -> Option<Place> {
+fn check_files(
+    place: DatasetPlace,
+    at: &Range<usize>,
+    settings: &Settings,
+    checker: &mut Checker<'_>,
+) -> Option<Place> {
     let store = settings.store(&place.store, checker);
     if let Some(store) = store
         && let StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) = store.location
@@ -61,12 +70,22 @@ fn check_place(place: DatasetPlace, settings: &Settings, checker: &mut Checker<'
         let message = format!("the store `{}` is a database and holds no files", store.name);
         let diagnostic = Diagnostic::new(Code::StoreDoesNotFit, checker.span(&place.store.range), message)
             .with_label(store.span, "declared here")
-            .with_help("name a store at `file://` or `s3://`");
+            .with_help("name a store at `file://` or `s3://`, or in a store at `postgresql://` a `table`");
         checker.found.push(diagnostic);
     }
     let store = store.map(|store| checker.at(store.name.clone(), &place.store.range));
-    let path = check_template(&place.path, checker);
-    let format = place.format.value.and_then(|format| match format {
+    if let Some(key) = &place.key {
+        let help = Some("remove it, or name a `table`".to_owned());
+        checker.report(Code::InvalidValue, &key.range, "`key` does not go with files", help);
+    }
+    for (key, is_there) in [("path", place.path.is_some()), ("format", place.format.is_some())] {
+        if !is_there {
+            let help = "write `path` and `format` for files, or `table` for a table that others write".to_owned();
+            checker.report(Code::MissingKey, at, format!("the key `{key}` is missing in `at`"), Some(help));
+        }
+    }
+    let path = place.path.and_then(|path| check_template(&path, checker));
+    let format = place.format?.value.and_then(|format| match format {
         FormatChoice::Csv => {
             refuse_option(place.parquet.as_ref().map(|entry| &entry.range), "parquet", "csv", checker);
             file_format::check_csv(place.csv, place.compression, checker).map(DatasetFormat::Csv)
@@ -83,7 +102,7 @@ fn check_place(place: DatasetPlace, settings: &Settings, checker: &mut Checker<'
             check_parquet(place.parquet, settings, checker).map(DatasetFormat::Parquet)
         }
     });
-    Some((store?, path?, format?))
+    Some((store?, DatasetSource::Files(FileSource { path: path?, format: format? })))
 }
 
 /// Options of one format beside another format.

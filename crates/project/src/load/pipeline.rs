@@ -9,7 +9,7 @@ use super::{Checker, is_word};
 use crate::params::value_fault;
 use crate::raw::{ModeChoice, OutputEntry, ParamEntry, ParamTypeChoice, PipelineFile};
 use crate::yaml::{AnyScalar, Checked, Node, Positions, Value};
-use crate::{At, Code, Output, Param, ParamType, Pipeline, WriteMode};
+use crate::{At, Code, EXPECTED_DURATION_S_MAX, Output, Param, ParamType, Pipeline, WriteMode};
 
 /// Checks one pipeline; what is wrong is reported. `node` is the file it was read from.
 pub(super) fn check(
@@ -32,6 +32,7 @@ pub(super) fn check(
         Some(Output { dataset: dataset?, store: store?, mode: mode?, span })
     });
     let runs_as = raw.runs_as.value.map(|principal| checker.at(principal, &raw.runs_as.range));
+    let expected_duration_s = raw.expected_duration_s.map(|expected| check_duration(&expected, checker));
     let mut params = BTreeMap::new();
     for (name, entry) in raw.params.and_then(|params| params.value).map(|params| params.0).unwrap_or_default() {
         if let Some((name, param)) = check_param(&name, entry, checker) {
@@ -39,7 +40,29 @@ pub(super) fn check(
         }
     }
     let sql_positions = sql_positions(node);
-    Some(Pipeline { name: name?, sql: sql?, into: output?, runs_as: runs_as?, params, sql_positions })
+    Some(Pipeline {
+        name: name?,
+        sql: sql?,
+        into: output?,
+        runs_as: runs_as?,
+        expected_duration_s: match expected_duration_s {
+            None => None,
+            Some(expected) => Some(expected?),
+        },
+        params,
+        sql_positions,
+    })
+}
+
+fn check_duration(expected: &Checked<u32>, checker: &mut Checker<'_>) -> Option<u32> {
+    let seconds = expected.value?;
+    let fits = (1..=EXPECTED_DURATION_S_MAX).contains(&seconds);
+    if !fits {
+        let message = format!("`{seconds}` is no number of seconds that a run may be expected to take");
+        let help = format!("write 1 to {EXPECTED_DURATION_S_MAX}, which is a week");
+        checker.report(Code::InvalidValue, &expected.range, message, Some(help));
+    }
+    fits.then_some(seconds)
 }
 
 fn sql_positions(node: &Node) -> Option<Positions> {

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use lockgate_project::{
-    COLUMNS_PER_DATASET_MAX, EXPANDED_BYTES_MAX, PATH_BYTES_MAX, PROJECT_FILE_BYTES_MAX, PROJECT_FILES_MAX,
-    YAML_DEPTH_MAX, YAML_VALUES_MAX,
+    COLUMNS_PER_DATASET_MAX, EXPANDED_BYTES_MAX, EXPECTED_DURATION_S_MAX, PATH_BYTES_MAX, PROJECT_FILE_BYTES_MAX,
+    PROJECT_FILES_MAX, YAML_DEPTH_MAX, YAML_VALUES_MAX,
 };
 
-use crate::base::{CUSTOMERS, DAILY, LOCKGATE, lines};
+use crate::base::{CUSTOMERS, DAILY, LOCKGATE, lines, load};
 
 const PATH: &str = "catalog/customers.yaml";
 
@@ -84,4 +84,19 @@ fn a_stores_path_may_be_as_long_as_the_limit() {
     let with = |length: usize| LOCKGATE.replace("./data/landing", &"x".repeat(length));
     assert_eq!(lines(&[("lockgate.yaml", &with(PATH_BYTES_MAX))]), [""; 0]);
     assert!(lines(&[("lockgate.yaml", &with(PATH_BYTES_MAX + 1))])[0].contains("LG026"));
+}
+
+#[test]
+fn a_run_may_be_expected_to_take_up_to_a_week() {
+    let with = |seconds: u64| format!("{DAILY}expected_duration_s: {seconds}\n");
+    for (seconds, is_allowed) in
+        [(0, false), (1, true), (EXPECTED_DURATION_S_MAX.into(), true), (u64::from(EXPECTED_DURATION_S_MAX) + 1, false)]
+    {
+        let text = with(seconds);
+        let files = [("pipelines/daily_customers.yaml", text.as_str())];
+        assert_eq!(lines(&files).is_empty(), is_allowed, "{seconds}: {:?}", lines(&files));
+    }
+    let text = with(90);
+    let project = load(&[("pipelines/daily_customers.yaml", text.as_str())]).unwrap().0;
+    assert_eq!(project.pipelines["daily_customers"].expected_duration_s, Some(90));
 }

@@ -8,3 +8,4 @@ mod random;
 mod refused;
 mod sarif;
 mod schema;
+mod source_tables;

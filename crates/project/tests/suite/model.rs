@@ -65,7 +65,7 @@ fn variables_are_expanded_as_text_and_escaped_ones_are_not() {
     assert_eq!(lines(&[("catalog/customers.yaml", &text)]).len(), 1, "`$` and braces: not a path of parameters");
     let text = CUSTOMERS.replace("customers/{date}/*.csv", "${env:CITY}/x.csv");
     let (project, _) = load(&[("catalog/customers.yaml", &text)]).unwrap();
-    assert_eq!(project.datasets["customers"].path.value.as_str(), "Graz/x.csv");
+    assert_eq!(project.datasets["customers"].files().unwrap().path.value.as_str(), "Graz/x.csv");
     let daily = DAILY.replace("SELECT id", "SELECT '${env:YAML} $${x}' AS y, id");
     let (project, _) = load(&[("pipelines/daily_customers.yaml", &daily)]).unwrap();
     let sql = &project.pipelines["daily_customers"].sql.value;
@@ -141,7 +141,7 @@ fn parameters_come_from_the_command_or_from_a_default() {
     };
     let bound = bind_params(pipeline, &given(&[("date", "2026-11-01")]), &used).unwrap();
     assert_eq!(bound, given(&[("date", "2026-11-01"), ("n", "3"), ("region", "eu")]));
-    assert_eq!(used[0].path.value.fill(&bound).unwrap(), "customers/2026-11-01/*.csv");
+    assert_eq!(used[0].files().unwrap().path.value.fill(&bound).unwrap(), "customers/2026-11-01/*.csv");
     let found = bind_params(pipeline, &given(&[("dat", "x"), ("n", "1.5"), ("region", "a/b")]), &used).unwrap_err();
     let lines: Vec<String> = found.iter().map(|d| d.line(&project.sources)).collect();
     insta::assert_debug_snapshot!(lines, @r#"

@@ -17,7 +17,7 @@ const TOKEN_PAUSE: Duration = Duration::from_millis(500);
 
 /// The leases of a Vault.
 #[derive(Default)]
-pub(crate) struct Leases(Mutex<BTreeMap<String, Held>>);
+pub(super) struct Leases(Mutex<BTreeMap<String, Held>>);
 
 struct Held {
     path: String,
@@ -53,7 +53,7 @@ impl Leases {
     }
 
     /// What is leased now.
-    pub(crate) fn status(&self) -> Vec<LeaseStatus> {
+    pub(super) fn status(&self) -> Vec<LeaseStatus> {
         let now = Instant::now();
         let status = |held: &Held| LeaseStatus {
             path: held.path.clone(),

@@ -15,6 +15,14 @@ use crate::network::wipe;
 #[async_trait]
 pub(crate) trait Login: Send + Sync {
     async fn login(&self, vault: &Vault) -> Result<LoggedIn, Problem>;
+
+    /// Where its tokens come from.
+    fn path(&self) -> String;
+
+    /// Whether it would give another token when this one has ended.
+    fn can_be_repeated(&self) -> bool {
+        true
+    }
 }
 
 /// A token and how long it lasts.
@@ -53,8 +61,14 @@ pub(crate) struct Certificate {
     pub(crate) role: Option<String>,
 }
 
-/// With a token that somebody else keeps alive.
-pub(crate) struct Token(pub(crate) Shown);
+/// With a token that somebody else made.
+pub(crate) struct Token {
+    pub(crate) token: Shown,
+    /// Where it is kept.
+    pub(crate) kept: String,
+    /// Whether another one can appear there while the program runs, as an agent writes it into a file.
+    pub(crate) is_replaced: bool,
+}
 
 async fn shown(from: &Shown) -> Result<Secret<String>, Problem> {
     let from = Arc::clone(from);
@@ -62,8 +76,12 @@ async fn shown(from: &Shown) -> Result<Secret<String>, Problem> {
     asked.map_err(|_| Problem::Answer("what is shown could not be fetched".to_owned()))?.map_err(Problem::Other)
 }
 
+fn login_path(mount: &str) -> String {
+    format!("auth/{mount}/login")
+}
+
 async fn log_in(vault: &Vault, mount: &str, mut body: Value) -> Result<LoggedIn, Problem> {
-    let answer = vault.send(Method::Write, &format!("auth/{mount}/login"), Some(&body), None).await;
+    let answer = vault.send(Method::Write, &login_path(mount), Some(&body), None).await;
     wipe(&mut body);
     match answer {
         Ok(answer) => token_of(&answer),
@@ -100,6 +118,10 @@ impl Login for AppRole {
         }
         done
     }
+
+    fn path(&self) -> String {
+        login_path(&self.mount)
+    }
 }
 
 #[async_trait]
@@ -107,6 +129,10 @@ impl Login for Jwt {
     async fn login(&self, vault: &Vault) -> Result<LoggedIn, Problem> {
         let token = shown(&self.token).await?;
         log_in(vault, &self.mount, json!({ "role": self.role, "jwt": token.expose().trim() })).await
+    }
+
+    fn path(&self) -> String {
+        login_path(&self.mount)
     }
 }
 
@@ -116,16 +142,29 @@ impl Login for Certificate {
         let body = self.role.as_ref().map_or_else(|| json!({}), |role| json!({ "name": role }));
         log_in(vault, &self.mount, body).await
     }
+
+    fn path(&self) -> String {
+        login_path(&self.mount)
+    }
 }
 
 #[async_trait]
 impl Login for Token {
     async fn login(&self, vault: &Vault) -> Result<LoggedIn, Problem> {
-        let token = shown(&self.0).await?;
+        let token = shown(&self.token).await?;
         let token = Secret::new(token.expose().trim().to_owned());
         let about = vault.send(Method::Read, "auth/token/lookup-self", None, Some(&token)).await?;
         let lease_duration_s = about.data.get("ttl").and_then(Value::as_u64).unwrap_or_default();
-        // Whoever made it renews it; it is read anew when it nears its end.
-        Ok(LoggedIn { token, lease_duration_s, renewable: false, ours: false })
+        // What replaces it renews it as well; where nothing does, that is for us to do.
+        let renewable = about.data.get("renewable").and_then(Value::as_bool).unwrap_or_default() && !self.is_replaced;
+        Ok(LoggedIn { token, lease_duration_s, renewable, ours: false })
+    }
+
+    fn path(&self) -> String {
+        self.kept.clone()
+    }
+
+    fn can_be_repeated(&self) -> bool {
+        self.is_replaced
     }
 }
