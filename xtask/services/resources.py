@@ -1,6 +1,6 @@
 """Makes what tests expect of freshly started services: buckets, keys, secrets. Reads services.json, prints it with them.
 
-With `put` it puts an object into a bucket instead, with `boto` it calls any method of boto3.
+With `put` it puts an object into a bucket instead, with `upload` a file; with `boto` it calls any method of boto3.
 """
 
 import json
@@ -17,10 +17,17 @@ def client(kind, at, pki, key="test", secret="planted-s3-secret-key"):
     )  # fmt: skip
 
 
+def under(encryption):
+    return {} if encryption == "none" else {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": encryption}
+
+
 def put(found, key, encryption, content):
     s3 = client("s3", found["s3"], found["pki"])
-    under = {} if encryption == "none" else {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": encryption}
-    s3.put_object(Bucket="landing", Key=key, Body=content.encode("latin-1"), **under)
+    s3.put_object(Bucket="landing", Key=key, Body=content.encode("latin-1"), **under(encryption))
+
+
+def upload(found, key, encryption, path):
+    client("s3", found["s3"], found["pki"]).upload_file(path, "landing", key, ExtraArgs=under(encryption))
 
 
 def boto(found, at, kind, method, arguments):
@@ -36,6 +43,8 @@ def boto(found, at, kind, method, arguments):
 def main():
     if sys.argv[1:] == ["put"]:
         return put(**json.load(sys.stdin))
+    if sys.argv[1:] == ["upload"]:
+        return upload(**json.load(sys.stdin))
     if sys.argv[1:] == ["boto"]:
         return boto(**json.load(sys.stdin))
     found = json.load(sys.stdin)

@@ -12,6 +12,7 @@
     services.py fill FOLDER                fills what examples/retail-cloud/compose.yaml started
     services.py boto FOLDER AT KIND METHOD  calls a service of AWS's kind, with JSON from standard input
     services.py put FOLDER KEY ENCRYPTION  puts standard input into the bucket `landing`, under a KMS key or `none`
+    services.py upload FOLDER KEY ENCRYPTION PATH   the same with a file of any size
 
 NAMES: postgres vault s3 aws kms-states oauth (all of them without one), or postgres-empty, which nobody may enter yet. Programs are kept in FOLDER/../programs.
 """
@@ -383,7 +384,7 @@ def object_store(folder, pki, place):
         weed, "server", f"-dir={home}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-master.port={ports['master']}",
         f"-master.port.grpc={free_port()}", f"-volume.port={ports['volume']}", f"-volume.port.grpc={free_port()}", "-filer",
         f"-filer.port={ports['filer']}", f"-filer.port.grpc={free_port()}", "-master.volumeSizeLimitMB=64",
-        "-master.telemetry=false", "-volume.max=20", "-s3", f"-s3.port={ports['plain']}", f"-s3.port.https={ports['tls']}",
+        "-master.telemetry=false", "-volume.max=100", "-s3", f"-s3.port={ports['plain']}", f"-s3.port.https={ports['tls']}",
         f"-s3.port.grpc={free_port()}", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.cert.file={pki}/server.crt",
         f"-s3.key.file={pki}/server.key", f"-s3.config={home}/s3.json",
     ]  # fmt: skip
@@ -544,18 +545,23 @@ def strike(folder):
     serve_postgres(folder, pathlib.Path(at["bin"]), place, at["port"], options_of_postgres(place))
 
 
-def put(python, found, key, encryption, content):
+def resources(folder, verb, wanted):
+    """Asks the script that has the AWS library."""
+    python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
+    return run(python, HERE / "resources.py", verb, input=json.dumps(wanted))
+
+
+def put(folder, found, key, encryption, content):
     made = {"found": found, "key": key, "encryption": encryption, "content": content.decode("latin-1")}
-    run(python, HERE / "resources.py", "put", input=json.dumps(made))
+    resources(folder, "put", made)
 
 
 def example(folder, landing):
     """Puts the cloud example's files and secrets in place and prints the variables that its project expands."""
     found = running(folder)
-    python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
     key = found["s3"]["kms_key"]
     for path in sorted(landing.rglob("*.csv")):
-        put(python, found, f"retail/{path.relative_to(landing)}", key, path.read_bytes())
+        put(folder, found, f"retail/{path.relative_to(landing)}", key, path.read_bytes())
     aws_login = {"access_key": found["s3"]["access_key_id"], "secret_key": found["s3"]["secret_access_key"]}
     vault_call(found["vault"], pathlib.Path(found["pki"]), "POST", "secret/data/aws", {"data": aws_login})
     database = found["postgres"]
@@ -586,17 +592,17 @@ def main():
             print(run(*psql, "-qAt", "-v", "ON_ERROR_STOP=1", input=sys.stdin.read()), end="")
         case ["put", folder, key, encryption]:
             found = running(folder)
-            python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
-            put(python, found, key, encryption, sys.stdin.buffer.read())
+            put(folder, found, key, encryption, sys.stdin.buffer.read())
         case ["enforce", folder]:
             found = running(folder)
             at = f"{found['aws']['endpoint']}/moto-api/reset-auth"
             if not answers(at, pathlib.Path(found["pki"]) / "ca.pem", data=b"0", headers={"Content-Type": "text/plain"}):
                 raise Failed("moto does not enforce policies")
         case ["boto", folder, at, kind, method]:
-            python = pathlib.Path(folder).resolve().parent / "programs/venv/bin/python"
             made = {"found": running(folder), "at": at, "kind": kind, "method": method, "arguments": json.load(sys.stdin)}
-            print(run(python, HERE / "resources.py", "boto", input=json.dumps(made)), end="")
+            print(resources(folder, "boto", made), end="")
+        case ["upload", folder, key, encryption, path]:
+            resources(folder, "upload", {"found": running(folder), "key": key, "encryption": encryption, "path": path})
         case ["seal", folder, seconds]:
             seal(pathlib.Path(folder).resolve(), float(seconds))
         case ["certificates", folder]:
