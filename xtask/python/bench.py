@@ -153,18 +153,23 @@ class Arrow:
         return [sys.executable, "-c", ARROW, source, os.path.join(folder, "out.parquet")]
 
 
-def compare(cases, source, rows, repeats, folder):
-    """Each case in turn, `repeats` times over; the medians."""
-    results = {case.name: [] for case in cases}
+def in_turn(cases, source, repeats, folder):
+    """Each case with a folder of its own and the command that it has prepared there, `repeats` times over."""
     for _ in range(repeats):
         for case in cases:
             place = os.path.join(folder, "case")
             shutil.rmtree(place, ignore_errors=True)
             os.makedirs(place)
-            command = case.prepare(place, source)
-            os.sync()
-            results[case.name].append(measured(command, place))
+            yield case, place, case.prepare(place, source)
             shutil.rmtree(place)
+
+
+def compare(cases, source, rows, repeats, folder):
+    """Each case in turn, `repeats` times over; the medians."""
+    results = {case.name: [] for case in cases}
+    for case, place, command in in_turn(cases, source, repeats, folder):
+        os.sync()
+        results[case.name].append(measured(command, place))
     print(f"\n### {rows:,} rows, {os.path.getsize(source) / 2**20:,.0f} MiB, median of {repeats}\n")
     print("| | rows/s | wall s | processor s | peak MiB |\n|---|---|---|---|---|")
     medians = {}
@@ -252,21 +257,15 @@ class LockgateToPostgres:
 def compare_postgres(cases, server, source, rows, repeats, folder):
     """Each case in turn into a table of its own, `repeats` times over; the medians."""
     results = {case.name: [] for case in cases}
-    for _ in range(repeats):
-        for case in cases:
-            place = os.path.join(folder, "case")
-            shutil.rmtree(place, ignore_errors=True)
-            os.makedirs(place)
-            command = case.prepare(place, source)
-            server.fresh_table(case.row_id)
-            before = server.processor_s()
-            wall, processor, peak = measured(command, place)
-            if server.rows() != rows:
-                sys.exit(f"{case.name} wrote {server.rows()} rows of {rows}")
-            # The server reaps the process that served it when that has ended.
-            time.sleep(0.5)
-            results[case.name].append((wall, processor, server.processor_s() - before, peak))
-            shutil.rmtree(place)
+    for case, place, command in in_turn(cases, source, repeats, folder):
+        server.fresh_table(case.row_id)
+        before = server.processor_s()
+        wall, processor, peak = measured(command, place)
+        if server.rows() != rows:
+            sys.exit(f"{case.name} wrote {server.rows()} rows of {rows}")
+        # The server reaps the process that served it when that has ended.
+        time.sleep(0.5)
+        results[case.name].append((wall, processor, server.processor_s() - before, peak))
     return {name: [statistics.median(values) for values in zip(*runs)] for name, runs in results.items()}
 
 
