@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 
 pub(crate) use pattern::{DateFormat, Reading};
 pub use zone::named_zone;
+pub(crate) use zone::{at_wall_clock, is_listed_zone};
 
 /// The longest list of additional formats that is looked at, in bytes.
 pub const DATE_FORMATS_BYTES_MAX: usize = 4 * 1024;

@@ -4,7 +4,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-use super::zone::{at_wall_clock, known_zone};
+use super::zone::{at_wall_clock, is_in_gap, known_zone};
 
 /// How strictly fields are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -301,7 +301,11 @@ impl Found {
         let hours = (self.day - 1).checked_mul(24)?.checked_add(hour)?;
         let seconds = hours.checked_mul(60)?.checked_add(self.minute)?.checked_mul(60)?.checked_add(self.second)?;
         let after = SignedDuration::from_millis(seconds.checked_mul(1000)?.checked_add(self.millisecond)?);
-        at_wall_clock(midnight.checked_add(after).ok()?, self.zone.as_ref().unwrap_or(zone))
+        let (local, zone) = (midnight.checked_add(after).ok()?, self.zone.as_ref().unwrap_or(zone));
+        if reading == Reading::Strict && is_in_gap(local, zone) {
+            return None;
+        }
+        at_wall_clock(local, zone)
     }
 }
 
@@ -384,6 +388,14 @@ mod tests {
             assert_eq!(read("yyyy/MM/dd HH:mm:ss", text, Reading::Lenient).as_deref(), Some(expected), "{text}");
             assert_eq!(read("yyyy/MM/dd HH:mm:ss", text, Reading::Strict), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_strict_reading_takes_no_moment_that_the_clock_leaves_out() {
+        let zone = super::super::named_zone("America/New_York");
+        let read = |reading| DateFormat::new("yyyy/MM/dd HH:mm")?.read("2026/03/08 02:30", &zone, reading);
+        assert_eq!(read(Reading::Strict), None);
+        assert_eq!(read(Reading::Lenient).map(|at| at.to_string()).as_deref(), Some("2026-03-08T07:30:00Z"));
     }
 
     proptest! {

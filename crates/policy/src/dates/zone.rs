@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::{Disambiguation, Offset, TimeZone, TimeZoneDatabase};
+use jiff::tz::{AmbiguousOffset, Disambiguation, Offset, TimeZone, TimeZoneDatabase};
 
 /// Java's names of three letters that the IANA table has not, or has otherwise.
 const JAVA_NAMES: &[(&str, &str)] = &[
@@ -60,6 +60,13 @@ pub(crate) fn known_zone(name: &str) -> Option<TimeZone> {
     (zone.iana_name() == Some(name)).then_some(zone)
 }
 
+/// Whether Ranger accepts the name in a schedule: those that mean an offset or several places are not.
+pub(crate) fn is_listed_zone(name: &str) -> bool {
+    let is_several = JAVA_NAMES.iter().any(|(java, _)| *java == name);
+    let is_offset = name.starts_with("GMT") && !matches!(name, "GMT" | "GMT0");
+    !is_several && !is_offset && known_zone(name).is_some()
+}
+
 /// `+5`, `-05`, `+0530`, `+5:30`
 fn custom_offset(text: &str) -> Option<TimeZone> {
     let (sign, digits) = match text.split_at_checked(1)? {
@@ -89,6 +96,11 @@ fn database() -> &'static TimeZoneDatabase {
 /// When a clock on a wall of `zone` shows `local`: the later moment of two, and as far after a gap as it lies in it.
 pub(crate) fn at_wall_clock(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     zone.to_ambiguous_timestamp(local).disambiguate(Disambiguation::Later).ok()
+}
+
+/// Whether the clocks of `zone` never show `local`, because they are put forward over it.
+pub(crate) fn is_in_gap(local: DateTime, zone: &TimeZone) -> bool {
+    matches!(zone.to_ambiguous_timestamp(local).offset(), AmbiguousOffset::Gap { .. })
 }
 
 #[cfg(test)]
