@@ -15,3 +15,4 @@
 
 mod dates;
 pub mod script;
+pub mod validity;
