@@ -53,6 +53,7 @@ mod roles;
 pub mod script;
 mod service;
 mod tags;
+pub mod testing;
 
 pub mod validity;
 mod verdict;
