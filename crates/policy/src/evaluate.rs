@@ -370,7 +370,17 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
         let allowed_by_tags = state.determined && state.allowed;
         let denied_by_tags = state.determined && !state.allowed;
         state.determined = false;
-        for policy in repository.candidates(self.kind, self.target, request.reaches_below()) {
+        // Ranger, once something allows, ends at the first policy that it looks at and that never denies, even if that
+        // is not about the resource: what comes after it is not asked, a denial of a higher priority than what tags
+        // allow included.
+        let end = if self.engine.options.mode == Mode::Compat && state.allowed {
+            repository.first_reached(self.kind, self.target, state.priority, request.at)
+        } else {
+            None
+        };
+        let mut candidates = repository.candidates(self.kind, self.target, request.reaches_below());
+        while let Some(policy) = candidates.next() {
+            state.determined |= end.is_some_and(|end| candidates.place > end);
             if !policy.is_valid_at(request.at) {
                 sink.note(|| policy_step(policy, facts, PolicyOutcome::NotNow));
                 continue;
@@ -385,7 +395,7 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
             state.determined |= settled;
             state.evaluated += 1;
             self.policy(policy, facts, self.target, state, results, sink);
-            state.determined |= state.allowed && !policy.has_deny;
+            state.determined |= state.allowed && !policy.has_deny && policy.priority <= state.priority;
             if state.audit_determined && state.determined && !sink.listens() {
                 break;
             }

@@ -237,6 +237,12 @@ impl ElementMatcher {
         self.match_values(values, scope, bindings).counts_in(scope)
     }
 
+    /// Whether Ranger's tree of policies leads from a resource's values to those of the policy.
+    pub(crate) fn is_reached(&self, values: Values<'_>) -> bool {
+        let reaches = |value: &str| self.values.iter().any(|matcher| matcher.is_reached(value));
+        self.any || self.excludes || values.iter().any(reaches)
+    }
+
     fn match_values(&self, values: Option<Values<'_>>, scope: ElementScope, bindings: &dyn Bindings) -> ElementMatch {
         let everything = values.is_none_or(|values| values.is_everything());
         let found = if self.any {

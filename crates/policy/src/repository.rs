@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::audit::AuditRule;
@@ -11,7 +12,7 @@ use crate::index::{Index, Reach};
 use crate::model::{ConditionDef, Policy, PolicyDelta, PolicyType};
 use crate::names::Names;
 use crate::policy::{Context, Prepared};
-use crate::resource::{Target, TargetElement};
+use crate::resource::{ResourceSet, Target, TargetElement};
 use crate::service::Service;
 
 /// Prepared policies with what finds them.
@@ -110,6 +111,22 @@ impl Repository {
         }
     }
 
+    /// Where among the policies the first stands that outranks a priority, never denies, and is one that Ranger would
+    /// look at for the resource.
+    pub(crate) fn first_reached(
+        &self,
+        kind: PolicyType,
+        target: Target<'_>,
+        priority: i32,
+        at: Timestamp,
+    ) -> Option<usize> {
+        let mut higher = self.ordered(kind).policies.iter().take_while(|policy| policy.priority > priority);
+        higher.position(|policy| {
+            let is_reached = |set: &ResourceSet| set.is_reached(target);
+            !policy.has_deny && policy.is_valid_at(at) && policy.resources.iter().any(is_reached)
+        })
+    }
+
     /// The policies that may match a resource, in the order of evaluation.
     pub(crate) fn candidates<'e>(&'e self, kind: PolicyType, target: Target<'_>, below: bool) -> Candidates<'e> {
         let ordered = self.ordered(kind);
@@ -119,7 +136,7 @@ impl Repository {
             Some([]) => Places::Listed { places: ordered.by_name.clone(), next: 0 },
             Some(elements) => ordered.places(elements, below),
         };
-        Candidates { policies: &ordered.policies, places }
+        Candidates { policies: &ordered.policies, places, place: 0 }
     }
 }
 
@@ -165,6 +182,8 @@ impl Ordered {
 pub(crate) struct Candidates<'e> {
     policies: &'e [Arc<Prepared>],
     places: Places,
+    /// Where the last one stands among all.
+    pub(crate) place: usize,
 }
 
 enum Places {
@@ -182,7 +201,7 @@ impl<'e> Iterator for Candidates<'e> {
     type Item = &'e Prepared;
 
     fn next(&mut self) -> Option<&'e Prepared> {
-        let place = match &mut self.places {
+        self.place = match &mut self.places {
             Places::All { next } => {
                 *next += 1;
                 *next - 1
@@ -193,6 +212,6 @@ impl<'e> Iterator for Candidates<'e> {
                 place
             }
         };
-        self.policies.get(place).map(|policy| &**policy)
+        self.policies.get(self.place).map(|policy| &**policy)
     }
 }

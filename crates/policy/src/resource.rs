@@ -143,6 +143,13 @@ impl ResourceSet {
         }
     }
 
+    /// Whether Ranger's tree of policies leads to it from a requested resource, be it a match or not.
+    pub(crate) fn is_reached(&self, target: Target<'_>) -> bool {
+        let (Some(elements), Some(chain)) = (target.elements, self.chain()) else { return false };
+        let mut levels = chain.iter().zip(elements);
+        levels.all(|((id, matcher), element)| *id == element.level && matcher.is_reached(element.values))
+    }
+
     /// Whether each value of `resources` matches, and what is not named is everything: the stricter comparison that
     /// Ranger makes for resources that are accessed together.
     pub(crate) fn covers(

@@ -31,7 +31,8 @@ struct TaggedResource {
 }
 
 impl TagData {
-    pub(crate) fn of(tag: &Tag, zone: &TimeZone) -> Self {
+    /// A tag as Ranger writes it; `zone` is the one in which its schedules recur.
+    pub fn new(tag: &Tag, zone: &TimeZone) -> Self {
         let option = tag.options.get(VALIDITY_OPTION).map(|text| text.as_str());
         let from_option: Vec<ValiditySchedule> =
             option.and_then(|text| crate::json::read(text).ok()).unwrap_or_default();
@@ -48,7 +49,7 @@ impl TagStore {
         for (id, tag) in &tags.tags {
             if let Ok(id) = id.parse() {
                 numbers.insert(id, data.len());
-                data.push(TagData::of(tag, zone));
+                data.push(TagData::new(tag, zone));
             }
         }
         let mut store = Self { tags: data, resources: Vec::new(), index: Index::default() };

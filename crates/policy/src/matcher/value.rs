@@ -65,6 +65,28 @@ impl ValueMatcher {
         base + insensitive + if self.is_dynamic() { 8 } else { 0 }
     }
 
+    /// Whether a value begins as this one does before its first wildcard or variable part: whether Ranger's tree of
+    /// policies leads to it.
+    pub(crate) fn is_reached(&self, value: &str) -> bool {
+        let is_special = |c: char| {
+            let of_token = |tokens: &Delimiters| [tokens.start, tokens.end, tokens.escape].contains(&c);
+            self.tokens.as_deref().is_some_and(of_token) || (self.template.is_some() && c == '{')
+        };
+        let is_wildcard = |c: char| c == '*' || c == '?';
+        let start = match self.form {
+            Form::EndsWith => "",
+            Form::Wildcard(_) | Form::BelowWildcard(_) | Form::BelowUrlWildcard(_) => {
+                self.text.split(|c| is_wildcard(c) || is_special(c)).next().unwrap_or_default()
+            }
+            Form::Equals | Form::StartsWith | Form::Below => self.text.split(is_special).next().unwrap_or_default(),
+        };
+        let sensitive = matches!(self.case, Case::Sensitive);
+        if matches!(self.form, Form::Equals) && start.len() == self.text.len() {
+            return text::equal(value, start, sensitive);
+        }
+        text::starts_with(value, start, sensitive)
+    }
+
     fn expanded<'a>(&'a self, bindings: &dyn Bindings) -> Cow<'a, str> {
         let mut value = Cow::Borrowed(&*self.text);
         if let Some(Ok(template)) = self.template.as_deref()

@@ -209,7 +209,7 @@ fn read_tags(text: &str) -> Option<Vec<ResourceTag>> {
     let tag = |mut tag: TestTag| {
         tag.tag.validity_periods.clear();
         let match_type = tag.match_type.as_deref().and_then(MatchType::from_ranger_name).unwrap_or(MatchType::Itself);
-        ResourceTag { tag: TagData::of(&tag.tag, &jiff::tz::TimeZone::UTC), match_type }
+        ResourceTag { tag: TagData::new(&tag.tag, &jiff::tz::TimeZone::UTC), match_type }
     };
     let mut first = first;
     Some(tags.into_iter().filter(|tag| first(tag)).map(tag).collect())
