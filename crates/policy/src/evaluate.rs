@@ -379,7 +379,11 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
             None
         };
         let mut candidates = repository.candidates(self.kind, self.target, request.reaches_below());
-        while let Some(policy) = candidates.next() {
+        let bits = self.caller.bits();
+        loop {
+            // A policy that does not name who asks can still say that the access is audited, and end the search.
+            let all = sink.listens() || !state.audit_determined || state.allowed;
+            let Some(policy) = (if all { candidates.next() } else { candidates.next_for(bits) }) else { break };
             state.determined |= end.is_some_and(|end| candidates.place > end);
             if !policy.is_valid_at(request.at) {
                 sink.note(|| policy_step(policy, facts, PolicyOutcome::NotNow));

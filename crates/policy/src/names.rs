@@ -8,6 +8,13 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Symbol(u32);
 
+impl Symbol {
+    /// One of 64 bits; two sets of names whose bits have none in common have no name in common.
+    pub(crate) fn bit(self) -> u64 {
+        1 << (u64::from(self.0).wrapping_mul(MULTIPLIER) >> 58)
+    }
+}
+
 /// A hash map of names.
 pub(crate) type NameMap<V> = HashMap<Arc<str>, V, BuildHasherDefault<NameHasher>>;
 

@@ -230,6 +230,15 @@ impl Who {
             roles: names.intern_all(roles),
         }
     }
+
+    /// The bits of its names; all, if it means anybody.
+    pub(crate) fn bits(&self) -> u64 {
+        if self.any_user || self.owner || self.public {
+            return u64::MAX;
+        }
+        let symbols = self.users.iter().chain(&self.groups).chain(&self.roles);
+        symbols.fold(0, |bits, symbol| bits | symbol.bit())
+    }
 }
 
 impl Item {

@@ -36,6 +36,8 @@ struct Ordered {
     policies: Vec<Arc<Prepared>>,
     /// Their places in the order of their names.
     by_name: Vec<u32>,
+    /// The bits of whom each of them names.
+    whom: Vec<u64>,
     index: Index,
 }
 
@@ -136,7 +138,7 @@ impl Repository {
             Some([]) => Places::Listed { places: ordered.by_name.clone(), next: 0 },
             Some(elements) => ordered.places(elements, below),
         };
-        Candidates { policies: &ordered.policies, places, place: 0 }
+        Candidates { ordered, places, place: 0 }
     }
 }
 
@@ -166,7 +168,8 @@ impl Ordered {
                 index.insert(resource, place);
             }
         }
-        Self { policies, by_name, index }
+        let whom = policies.iter().map(|policy| policy.gate.who.bits()).collect();
+        Self { policies, by_name, whom, index }
     }
 
     fn places(&self, elements: &[TargetElement<'_>], below: bool) -> Places {
@@ -180,7 +183,7 @@ impl Ordered {
 
 /// Policies in the order of evaluation.
 pub(crate) struct Candidates<'e> {
-    policies: &'e [Arc<Prepared>],
+    ordered: &'e Ordered,
     places: Places,
     /// Where the last one stands among all.
     pub(crate) place: usize,
@@ -197,11 +200,9 @@ impl Default for Places {
     }
 }
 
-impl<'e> Iterator for Candidates<'e> {
-    type Item = &'e Prepared;
-
-    fn next(&mut self) -> Option<&'e Prepared> {
-        self.place = match &mut self.places {
+impl<'e> Candidates<'e> {
+    fn advance(&mut self) -> Option<usize> {
+        let place = match &mut self.places {
             Places::All { next } => {
                 *next += 1;
                 *next - 1
@@ -212,6 +213,26 @@ impl<'e> Iterator for Candidates<'e> {
                 place
             }
         };
-        self.policies.get(self.place).map(|policy| &**policy)
+        self.place = place;
+        Some(place)
+    }
+
+    /// The next one that may name somebody with these bits. The others are not even touched.
+    pub(crate) fn next_for(&mut self, bits: u64) -> Option<&'e Prepared> {
+        loop {
+            let place = self.advance()?;
+            if *self.ordered.whom.get(place)? & bits != 0 {
+                return self.ordered.policies.get(place).map(|policy| &**policy);
+            }
+        }
+    }
+}
+
+impl<'e> Iterator for Candidates<'e> {
+    type Item = &'e Prepared;
+
+    fn next(&mut self) -> Option<&'e Prepared> {
+        let place = self.advance()?;
+        self.ordered.policies.get(place).map(|policy| &**policy)
     }
 }

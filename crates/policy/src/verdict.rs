@@ -33,6 +33,12 @@ fn intersect(sorted: &[Symbol], some: &[Symbol]) -> bool {
 }
 
 impl Caller {
+    /// The bits of who asks, to compare with [`Who::bits`]; at least one, which those that mean anybody have as well.
+    pub(crate) fn bits(&self) -> u64 {
+        let symbols = self.user.iter().chain(&self.groups).chain(&self.roles);
+        symbols.fold(1, |bits, symbol| bits | symbol.bit())
+    }
+
     /// Whether who asks is among those that a policy names.
     pub(crate) fn is_in(&self, who: &Who) -> bool {
         who.public
