@@ -220,4 +220,8 @@ impl<'c> Environment for Facts<'c> {
     fn is_admin_access(&self) -> bool {
         self.request.is_admin()
     }
+
+    fn answers_as_ranger(&self) -> bool {
+        self.mode() == Mode::Compat
+    }
 }
