@@ -1,6 +1,7 @@
 //! The project's own tool: `cargo xtask test` is what CI runs, and what must be green before anything is merged.
 
 mod bench;
+mod bench_policy;
 mod conformance;
 mod example_data;
 mod python;
@@ -21,6 +22,7 @@ cargo xtask conformance DIR       runs other people's test cases in DIR, as far 
 cargo xtask scan-quality          measures `lockgate scan` on labelled columns and texts
 cargo xtask bench [ROWS...]       builds for release and times it beside sqlite3 and PyArrow
 cargo xtask bench postgres [ROWS...]  the same beside `psql \\copy`, from a file and from S3
+cargo xtask bench policy          measures the policy engine beside Ranger's, where Maven and Java are there
 cargo xtask services up|down       starts PostgreSQL, Vault, S3, KMS and an OAuth server on loopback, or ends them
 cargo xtask retail-cloud          starts them, runs examples/retail-cloud on them, traces a row, and ends them
 cargo xtask example-data          writes the customer files of examples/retail anew
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["test"] => test::test(&root()),
         ["conformance", folder] => conformance::conformance(&root(), folder.as_ref()),
         ["scan-quality"] => scan_quality::run(&root()),
+        ["bench", "policy"] => bench_policy::run(&root()),
         ["bench", "postgres", rows @ ..] => bench::postgres(&root(), rows),
         ["bench", rows @ ..] => bench::files(&root(), rows),
         ["services", "up"] => services::up(&root(), &services::folder(&root())),

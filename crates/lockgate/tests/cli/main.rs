@@ -19,6 +19,7 @@ mod key_calls;
 mod operations;
 mod operations_aws;
 mod parquet;
+mod policy;
 mod python;
 mod quarantine;
 mod recovery;

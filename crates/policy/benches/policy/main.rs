@@ -1,0 +1,167 @@
+//! Measures the engine on a generated set: `policy POLICIES REQUESTS SECONDS [FOLDER]`.
+//!
+//! One thread asks each request anew, again and again; only what it works counts. Prints one line of JSON; with a folder, writes the set and the
+//! answers there, so that another engine can be asked the same.
+
+#[path = "../../tests/policy/random.rs"]
+mod random;
+mod set;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lockgate_policy::model::{PolicyType, Roles, ServicePolicies, ServiceTags};
+use lockgate_policy::{Decision, Engine, Mode, Options, Request, Sources, Values};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// A request whose texts are kept elsewhere.
+struct Asked<'s> {
+    kind: PolicyType,
+    resource: Vec<(&'s str, Values<'s>)>,
+    groups: Vec<&'s str>,
+    access: &'s str,
+    user: &'s str,
+    at: Timestamp,
+}
+
+impl<'s> Asked<'s> {
+    fn new(request: &'s Value) -> Self {
+        let text = |name: &str| request[name].as_str().expect("a text");
+        let resource = request["resource"].as_object().expect("a resource");
+        Self {
+            kind: match text("kind") {
+                "mask" => PolicyType::DataMask,
+                "filter" => PolicyType::RowFilter,
+                _ => PolicyType::Access,
+            },
+            resource: resource
+                .iter()
+                .map(|(level, value)| (level.as_str(), Values::One(value.as_str().expect("a value"))))
+                .collect(),
+            groups: request["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+            access: text("access"),
+            user: text("user"),
+            at: Timestamp::from_millisecond(request["at"].as_i64().expect("a time")).expect("a time"),
+        }
+    }
+
+    fn ask<'e>(&self, engine: &'e Engine) -> Decision<'e> {
+        let request = Request {
+            resource: &self.resource,
+            access: self.access,
+            user: Some(self.user),
+            groups: &self.groups,
+            at: self.at,
+            ..Request::default()
+        };
+        engine.evaluate(&request, self.kind)
+    }
+}
+
+fn answer(kind: PolicyType, decision: &Decision<'_>) -> Value {
+    match kind {
+        PolicyType::Access => json!({
+            "allowed": decision.is_allowed, "audited": decision.is_audited, "policyId": decision.policy_id,
+        }),
+        PolicyType::DataMask => {
+            let mask = decision.mask.as_ref().filter(|mask| !mask.is_clear()).and_then(|mask| mask.kind);
+            json!({ "mask": mask, "policyId": decision.policy_id })
+        }
+        PolicyType::RowFilter => json!({ "filter": decision.filter, "policyId": decision.policy_id }),
+    }
+}
+
+/// Asks all of them for so long; how many in a second of this thread's work.
+fn per_second(engine: &Engine, asked: &[&Asked<'_>], time: Duration) -> f64 {
+    let (started, mut evaluations) = (worked(), 0_u32);
+    loop {
+        for request in asked {
+            std::hint::black_box(request.ask(engine));
+        }
+        evaluations += u32::try_from(asked.len()).expect("few requests");
+        let taken = worked() - started;
+        if taken >= time {
+            return f64::from(evaluations) / taken.as_secs_f64();
+        }
+    }
+}
+
+/// How long this thread has run on a processor: what others do at the same time does not count.
+fn worked() -> Duration {
+    let statistics = fs::read_to_string("/proc/thread-self/schedstat").expect("Linux tells what a thread has worked");
+    let nanoseconds = statistics.split_whitespace().next().and_then(|text| text.parse().ok());
+    Duration::from_nanos(nanoseconds.expect("nanoseconds"))
+}
+
+/// The resident memory of this process, in bytes.
+fn resident() -> usize {
+    let pages = fs::read_to_string("/proc/self/statm").expect("Linux tells what memory is used");
+    let pages: Option<usize> = pages.split_whitespace().nth(1).and_then(|text| text.parse().ok());
+    pages.expect("pages") * 4096
+}
+
+/// What one engine needs: several are made, because the first ones fill what was free already.
+fn memory(sources: &Sources) -> usize {
+    const FIRST: usize = 2;
+    const COUNTED: usize = 4;
+    let mut engines: Vec<Engine> = (0..FIRST).map(|_| engine(sources)).collect();
+    let before = resident();
+    engines.extend((0..COUNTED).map(|_| engine(sources)));
+    (resident() - before) / COUNTED
+}
+
+fn engine(sources: &Sources) -> Engine {
+    Engine::new(sources, Options { mode: Mode::Compat, ..Options::default() })
+}
+
+fn read<T: DeserializeOwned>(value: &Value) -> T {
+    serde_json::from_value(value.clone()).expect("what was made can be read")
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let number = |at: usize, usual: usize| arguments.get(at).map_or(usual, |text| text.parse().expect("a number"));
+    let (policies, requests, seconds) = (number(0, 10_000), number(1, 20_000), number(2, 1));
+    let set = set::make(policies, requests);
+    let sources = Sources {
+        policies: read::<ServicePolicies>(&set.service),
+        roles: read::<Roles>(&set.roles),
+        tags: Some(read::<ServiceTags>(&set.tags)),
+        ..Sources::default()
+    };
+    let started = worked();
+    let engine = engine(&sources);
+    let build = (worked() - started).as_secs_f64();
+    let memory = memory(&sources);
+    let asked: Vec<Asked<'_>> = set.requests.iter().map(Asked::new).collect();
+    let mut line = json!({ "policies": policies, "build_seconds": build, "memory_bytes": memory });
+    for (name, kind) in
+        [("access", PolicyType::Access), ("mask", PolicyType::DataMask), ("filter", PolicyType::RowFilter)]
+    {
+        let of_kind: Vec<&Asked<'_>> = asked.iter().filter(|request| request.kind == kind).collect();
+        let time = Duration::from_secs(u64::try_from(seconds).expect("few seconds"));
+        per_second(&engine, &of_kind, time);
+        line[format!("{name}_per_second")] = per_second(&engine, &of_kind, time).into();
+    }
+    println!("{line}");
+    if let Some(folder) = arguments.get(3) {
+        let answers = asked.iter().map(|request| answer(request.kind, &request.ask(&engine)));
+        write(Path::new(folder), &set, answers).expect("the folder can be written to");
+    }
+}
+
+fn write(folder: &Path, set: &set::Set, answers: impl Iterator<Item = Value>) -> std::io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for (name, document) in [("service.json", &set.service), ("tags.json", &set.tags), ("roles.json", &set.roles)] {
+        fs::write(folder.join(name), document.to_string())?;
+    }
+    let mut requests = std::io::BufWriter::new(fs::File::create(folder.join("requests.jsonl"))?);
+    set.requests.iter().try_for_each(|request| writeln!(requests, "{request}"))?;
+    let mut file = std::io::BufWriter::new(fs::File::create(folder.join("lockgate.jsonl"))?);
+    answers.into_iter().try_for_each(|answer| writeln!(file, "{answer}"))?;
+    file.flush()
+}

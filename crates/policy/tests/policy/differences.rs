@@ -1,0 +1,149 @@
+//! Where closed mode differs from Ranger: each row of the table in `docs/policies.md` has its test here.
+
+use jiff::Timestamp;
+use lockgate_policy::model::{PolicyType, ServicePolicies};
+use lockgate_policy::{CLOSED_FILTER, CLOSED_MASK, Decision, Engine, Mode, Options, Request, Sources, Values};
+use serde_json::{Value, json};
+
+/// A service of tables with the conditions that are used here, and one policy.
+fn service(mut policy: Value) -> Value {
+    let condition = |name: &str, class: &str| json!({ "name": name, "evaluator": format!("org.apache.ranger.plugin.conditionevaluator.{class}") });
+    let level = json!({
+        "name": "table", "level": 10, "matcher": "org.apache.ranger.plugin.resourcematcher.RangerDefaultResourceMatcher",
+        "matcherOptions": { "wildCard": true, "ignoreCase": true },
+    });
+    policy["id"] = 7.into();
+    policy["resources"] = json!({ "table": { "values": ["orders"] } });
+    json!({
+        "serviceName": "s", "policies": [policy], "serviceDef": {
+            "name": "hive", "resources": [level], "accessTypes": [{ "name": "select" }, { "name": "update" }],
+            "dataMaskDef": { "accessTypes": [{ "name": "select" }], "resources": [level], "maskTypes": [{ "name": "CUSTOM" }] },
+            "rowFilterDef": { "accessTypes": [{ "name": "select" }], "resources": [level] },
+            "policyConditions": [
+                condition("ip", "RangerIpMatcher"), condition("script", "RangerScriptConditionEvaluator"),
+                condition("own", "com.example.OwnCondition"),
+            ],
+        },
+    })
+}
+
+fn item(more: Value) -> Value {
+    let mut item = json!({ "groups": ["public"], "accesses": [{ "type": "select" }] });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        item[name] = value.clone();
+    }
+    item
+}
+
+/// What is decided in each mode: Ranger's first.
+fn decided<T>(service: &Value, access: &str, kind: PolicyType, told: impl Fn(&Decision<'_>) -> T) -> (T, T) {
+    let resource = [("table", Values::One("orders"))];
+    let at = Timestamp::from_second(1_764_000_000).expect("a time");
+    let request = Request { resource: &resource, access, user: Some("anna"), at, ..Request::default() };
+    let decide = |mode| {
+        let policies: ServicePolicies = serde_json::from_value(service.clone()).expect("policies");
+        let engine = Engine::new(&Sources { policies, ..Sources::default() }, Options { mode, ..Options::default() });
+        told(&engine.evaluate(&request, kind))
+    };
+    (decide(Mode::Compat), decide(Mode::Closed))
+}
+
+fn allowed(service: &Value, access: &str) -> (bool, bool) {
+    decided(service, access, PolicyType::Access, |decision| decision.is_allowed)
+}
+
+fn with_condition(kind: &str, value: &str) -> Value {
+    json!({ "conditions": [{ "type": kind, "values": [value] }] })
+}
+
+#[test]
+fn a_condition_of_an_unknown_kind() {
+    let allows = service(json!({ "policyItems": [item(with_condition("own", "x"))] }));
+    assert_eq!(allowed(&allows, "select"), (true, false));
+    let denies =
+        service(json!({ "policyItems": [item(json!({}))], "denyPolicyItems": [item(with_condition("own", "x"))] }));
+    assert_eq!(allowed(&denies, "select"), (false, false));
+}
+
+#[test]
+fn an_address_that_is_not_known() {
+    let allows = service(json!({ "policyItems": [item(with_condition("ip", "10.0.0.*"))] }));
+    assert_eq!(allowed(&allows, "select"), (true, false));
+}
+
+#[test]
+fn a_script_that_fails_or_is_refused() {
+    let denies = |script: &str| {
+        let deny = item(with_condition("script", script));
+        service(json!({ "policyItems": [item(json!({}))], "denyPolicyItems": [deny] }))
+    };
+    for script in ["USER.a.b == 'x'", "while (true) {}", "ctx.result = 'yes'"] {
+        assert_eq!(
+            allowed(&denies(script), "select"),
+            (true, false),
+            "{script}: a deny counts though it can't be decided"
+        );
+    }
+    let sets_and_fails =
+        service(json!({ "policyItems": [item(with_condition("script", "ctx.result = true; USER.a.b"))] }));
+    assert_eq!(allowed(&sets_and_fails, "select"), (true, false));
+}
+
+#[test]
+fn a_date_in_a_script_that_is_none() {
+    let script = "IS_ACCESS_TIME_AFTER('tomorrow')";
+    let allows = service(json!({ "policyItems": [item(with_condition("script", script))] }));
+    assert_eq!(allowed(&allows, "select"), (true, false));
+}
+
+#[test]
+fn a_letter_case_that_matches_nothing() {
+    let denies = service(json!({ "policyItems": [item(json!({}))], "denyPolicyItems": [item(json!({}))] }));
+    assert_eq!(allowed(&denies, "SELECT"), (false, false));
+    let filters = service(json!({
+        "policyType": 2, "rowFilterPolicyItems": [item(json!({ "rowFilterInfo": { "filterExpr": "a = 1" } }))],
+    }));
+    let filter = |decision: &Decision<'_>| decision.filter.as_deref().map(str::to_owned);
+    let (ranger, closed) = decided(&filters, "SELECT", PolicyType::RowFilter, filter);
+    assert_eq!((ranger.as_deref(), closed.as_deref()), (None, Some("a = 1")));
+}
+
+#[test]
+fn an_access_type_that_the_service_has_not() {
+    let filters = service(json!({
+        "policyType": 2, "rowFilterPolicyItems": [item(json!({ "rowFilterInfo": { "filterExpr": "a = 1" } }))],
+    }));
+    let filter = |decision: &Decision<'_>| decision.filter.as_deref().map(str::to_owned);
+    let (ranger, closed) = decided(&filters, "read", PolicyType::RowFilter, filter);
+    assert_eq!((ranger.as_deref(), closed.as_deref()), (None, Some(CLOSED_FILTER)));
+}
+
+#[test]
+fn an_expression_without_a_value() {
+    let filters = service(json!({
+        "policyType": 2,
+        "rowFilterPolicyItems": [item(json!({ "rowFilterInfo": { "filterExpr": "dept <> '${{USER.dept}}'" } }))],
+    }));
+    let filter = |decision: &Decision<'_>| decision.filter.as_deref().map(str::to_owned);
+    let (ranger, closed) = decided(&filters, "select", PolicyType::RowFilter, filter);
+    assert_eq!((ranger.as_deref(), closed.as_deref()), (Some("dept <> 'null'"), Some(CLOSED_FILTER)));
+    let masks = service(json!({
+        "policyType": 1, "dataMaskPolicyItems": [item(json!({
+            "dataMaskInfo": { "dataMaskType": "CUSTOM", "valueExpr": "f('${{USER.dept}}')" },
+        }))],
+    }));
+    let mask = |decision: &Decision<'_>| decision.mask.as_ref().and_then(|mask| mask.kind).map(str::to_owned);
+    let (ranger, closed) = decided(&masks, "select", PolicyType::DataMask, mask);
+    assert_eq!((ranger.as_deref(), closed.as_deref()), (Some("CUSTOM"), Some(CLOSED_MASK)));
+}
+
+#[test]
+fn tags_that_were_never_loaded() {
+    let mut allows = service(json!({ "policyItems": [item(json!({}))] }));
+    allows["tagPolicies"] = json!({ "serviceName": "t", "policies": [], "serviceDef": {
+        "name": "tag", "resources": [{ "name": "tag", "level": 1 }], "contextEnrichers": [{
+            "name": "TagEnricher", "enricher": "org.apache.ranger.plugin.contextenricher.RangerTagEnricher",
+        }],
+    } });
+    assert_eq!(allowed(&allows, "select"), (true, false));
+}

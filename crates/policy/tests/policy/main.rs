@@ -1,0 +1,8 @@
+//! The engine beside a naive evaluator, on services and requests made at random, and beside itself on mutated ones.
+
+mod agree;
+mod differences;
+mod generate;
+mod mutate;
+mod naive;
+mod random;
