@@ -26,6 +26,9 @@ pub enum LedgerError {
         /// Why, in one sentence.
         reason: String,
     },
+    /// The storage makes changes that it was told to make on a condition only.
+    #[error("the ledger's storage ignores conditional puts, so that nothing would keep two writers apart")]
+    Unconditional,
     /// Another process took the ledger over while this one did not answer.
     #[error("the ledger was taken over by another process: {0}")]
     Overtaken(String),
@@ -76,6 +79,10 @@ impl From<LedgerError> for Failure {
             LedgerError::Overtaken(_) => {
                 (FailureKind::Unreachable, "run again: what this one began is settled by the next run")
             }
+            LedgerError::Unconditional => (
+                FailureKind::Invalid,
+                "keep the ledger in a bucket of a service with If-Match and If-None-Match, or in a folder",
+            ),
             LedgerError::Refused { .. } => (
                 FailureKind::Refused,
                 "name the customer-managed key under `ledger:` `sse:`, and copy the ledger under it",

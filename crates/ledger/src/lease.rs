@@ -85,14 +85,6 @@ impl Lease {
         }
     }
 
-    /// Gives back what does not end with the process.
-    pub(crate) async fn release(&self) {
-        match &self.0 {
-            Held::Shared(lease) => lease.release().await,
-            Held::Folder { .. } | Held::Memory => {}
-        }
-    }
-
     pub(crate) fn as_shared(&self) -> Option<&SharedLease> {
         match &self.0 {
             Held::Shared(lease) => Some(lease),

@@ -8,7 +8,7 @@
 //!                by the first fails, that of the checkpoint too
 //! ```
 //! Clocks of machines are not compared: a lease counts as lost when whoever wants it has watched it for so long, and its
-//! holder stops before that.
+//! holder asks the store before it does what cannot be undone. A store that does not keep to conditions is refused.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,8 +16,8 @@ use std::time::Duration;
 use jiff::{Timestamp, Unit};
 use lockgate_crypto::Random;
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use crate::store::Revision;
 use crate::{LedgerError, LedgerStore};
@@ -27,24 +27,19 @@ pub(crate) const LOCK_OBJECT: &str = "writer.lock";
 /// The longest content of that object, in bytes.
 const LOCK_BYTES_MAX: u64 = 128 * 1024;
 /// The times of every lease.
-const TIMES: Times = Times {
-    renewed_every: Duration::from_secs(10),
-    relied_on: Duration::from_secs(20),
-    watched: Duration::from_secs(30),
-};
+const TIMES: Times = Times { renewed_every: Duration::from_secs(10), watched: Duration::from_secs(30) };
+/// How long giving it back may take.
+const RELEASE_DEADLINE: Duration = Duration::from_secs(5);
 /// How often a change is tried that met another one of our own.
 const ATTEMPTS: u32 = 3;
 /// The longest description of a holder, in characters.
 const HOLDER_CHARACTERS_MAX: usize = 400;
 
-/// Each longer than the one before it.
 #[derive(Debug, Clone, Copy)]
 struct Times {
     /// How often a holder renews.
     renewed_every: Duration,
-    /// How long a holder may rely on its last renewal.
-    relied_on: Duration,
-    /// How long a lease that nobody renews is watched before it is taken.
+    /// Longer: how long a lease that nobody renews is watched before it is taken.
     watched: Duration,
 }
 
@@ -72,7 +67,8 @@ pub(crate) struct SharedLease(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: LedgerStore,
-    times: Times,
+    /// Where it is renewed, and given back.
+    runtime: Handle,
     state: Mutex<State>,
 }
 
@@ -80,7 +76,6 @@ struct Inner {
 struct State {
     record: Record,
     revision: Revision,
-    renewed: Instant,
     overtaken_by: Option<String>,
 }
 
@@ -110,19 +105,20 @@ impl SharedLease {
             checkpoint,
         };
         for _ in 0..ATTEMPTS {
-            let began = Instant::now();
             let (record, present) = match read(store).await? {
                 None => (ours(0, None), None),
                 Some((found, revision)) => {
                     if let Some(holder) = &found.holder {
                         free_of(store, &found, &revision, holder, times.watched).await?;
                     }
-                    (ours(found.turn + 1, found.checkpoint), Some(revision))
+                    (ours(following(found.turn)?, found.checkpoint), Some(revision))
                 }
             };
             // Another one may have been faster; then it is the holder that is met the next time.
             if let Some(revision) = store.replace(LOCK_OBJECT, encoded(&record)?, present.as_ref()).await? {
-                return Ok(Self::taken(store, times, State { record, revision, renewed: began, overtaken_by: None }));
+                let lease = Self::taken(store, times, State { record, revision, overtaken_by: None });
+                lease.0.probe_conditions().await?;
+                return Ok(lease);
             }
         }
         Err(LedgerError::Held("many others want it at the same time".into()))
@@ -130,7 +126,8 @@ impl SharedLease {
 
     /// Renewed from now on, until it is dropped.
     fn taken(store: &LedgerStore, times: Times, state: State) -> Self {
-        let inner = Arc::new(Inner { store: store.clone(), times, state: Mutex::new(state) });
+        let (store, runtime) = (store.clone(), Handle::current());
+        let inner = Arc::new(Inner { store, runtime, state: Mutex::new(state) });
         tokio::spawn(renew(Arc::downgrade(&inner), times.renewed_every));
         Self(inner)
     }
@@ -145,24 +142,45 @@ impl SharedLease {
         self.0.change(|record| record.checkpoint = Some(signed.to_owned())).await
     }
 
-    /// Fails if the lease may not be ours any more.
+    /// Fails if the lease is not ours any more, which the store is asked for each time: a clock of this machine may have
+    /// stood still while others took the lease.
     pub(crate) async fn ensure(&self) -> Result<(), LedgerError> {
-        {
-            let state = self.0.state.lock().await;
-            if state.overtaken_by.is_none() && state.renewed.elapsed() < self.0.times.relied_on {
-                return Ok(());
-            }
-        }
         self.0.change(|_| {}).await
     }
+}
 
-    /// Gives it back. What cannot be given back is lost by itself.
-    pub(crate) async fn release(&self) {
-        let _ = self.0.change(|record| record.holder = None).await;
+impl Drop for SharedLease {
+    /// Gives it back; what cannot be given back in time is lost by itself.
+    fn drop(&mut self) {
+        let inner = Arc::clone(&self.0);
+        let release = async move {
+            let _ = tokio::time::timeout(RELEASE_DEADLINE, inner.change(|record| record.holder = None)).await;
+        };
+        match Handle::try_current() {
+            Ok(_) => drop(self.0.runtime.spawn(release)),
+            Err(_) => self.0.runtime.block_on(release),
+        }
     }
 }
 
 impl Inner {
+    /// Fails if the store makes changes that it was told not to make: on such a one nothing keeps two writers apart.
+    async fn probe_conditions(&self) -> Result<(), LedgerError> {
+        let (before, mut other) = {
+            let state = self.state.lock().await;
+            (state.revision.clone(), state.record.clone())
+        };
+        self.change(|_| {}).await?;
+        // Whatever is written here by mistake is ours, and of another content than what stands there.
+        other.renewed = Timestamp::UNIX_EPOCH;
+        for present in [None, Some(&before)] {
+            if self.store.replace(LOCK_OBJECT, encoded(&other)?, present).await?.is_some() {
+                return Err(LedgerError::Unconditional);
+            }
+        }
+        Ok(())
+    }
+
     /// Changes the record, unless another process has.
     async fn change(&self, change: impl Fn(&mut Record)) -> Result<(), LedgerError> {
         let mut state = self.state.lock().await;
@@ -171,12 +189,11 @@ impl Inner {
         }
         for _ in 0..ATTEMPTS {
             let mut next = state.record.clone();
-            (next.turn, next.renewed) = (next.turn + 1, now());
+            (next.turn, next.renewed) = (following(next.turn)?, now());
             change(&mut next);
-            let began = Instant::now();
             let replaced = self.store.replace(LOCK_OBJECT, encoded(&next)?, Some(&state.revision)).await?;
             if let Some(revision) = replaced {
-                (state.record, state.revision, state.renewed) = (next, revision, began);
+                (state.record, state.revision) = (next, revision);
                 return Ok(());
             }
             // A change of our own whose answer was lost stands there, or somebody else's.
@@ -251,6 +268,12 @@ fn encoded(record: &Record) -> Result<Vec<u8>, LedgerError> {
     })
 }
 
+/// The turn after this one; there is none after a number that nobody counted up to.
+fn following(turn: u64) -> Result<u64, LedgerError> {
+    let damaged = || LedgerError::Damaged { object: LOCK_OBJECT.into(), what: "has a turn beyond the last".into() };
+    turn.checked_add(1).ok_or_else(damaged)
+}
+
 fn now() -> Timestamp {
     let now = Timestamp::now();
     now.round(Unit::Millisecond).unwrap_or(now)
@@ -273,7 +296,13 @@ mod instance {
     pub(super) fn lives(instance: &str) -> Option<bool> {
         let of_here = instance.strip_prefix(&machine()?)?.strip_prefix('/')?;
         let (process, began_then) = of_here.split_once('/')?;
-        Some(began(process.parse().ok()?).is_some_and(|began| began == began_then))
+        // A system that hides processes from one another shows the first one to nobody but its administrator.
+        fs::read("/proc/1/stat").ok()?;
+        match fs::metadata(format!("/proc/{process}")) {
+            Ok(_) => Some(began(process.parse().ok()?).is_some_and(|began| began == began_then)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(false),
+            Err(_) => None,
+        }
     }
 
     fn machine() -> Option<String> {
@@ -305,11 +334,7 @@ mod tests {
         LedgerStore::over(Arc::new(InMemory::new()))
     }
 
-    const SHORT: Times = Times {
-        renewed_every: Duration::from_millis(50),
-        relied_on: Duration::from_millis(100),
-        watched: Duration::from_millis(150),
-    };
+    const SHORT: Times = Times { renewed_every: Duration::from_millis(50), watched: Duration::from_millis(150) };
     /// Nobody renews while a test looks.
     const SILENT: Times = Times { renewed_every: Duration::from_secs(3_600), ..SHORT };
 
@@ -330,6 +355,9 @@ mod tests {
         state.record.renewed = now() - ago;
         let content = encoded(&state.record).unwrap();
         state.revision = store.replace(LOCK_OBJECT, content, Some(&state.revision)).await.unwrap().unwrap();
+        drop(state);
+        // A machine that is gone gives nothing back.
+        std::mem::forget(lease);
     }
 
     #[tokio::test]
@@ -338,7 +366,10 @@ mod tests {
         let first = take(&store, "run daily_customers").await.unwrap();
         let refused = take(&store, "keys rotate").await.unwrap_err();
         assert!(matches!(&refused, LedgerError::Held(other) if other.contains("run daily_customers")), "{refused}");
-        first.release().await;
+        drop(first);
+        while read(&store).await.unwrap().unwrap().0.holder.is_some() {
+            tokio::task::yield_now().await;
+        }
         take(&store, "keys rotate").await.unwrap().ensure().await.unwrap();
     }
 
@@ -353,7 +384,10 @@ mod tests {
             let mut state = lease.0.state.lock().await;
             let machine = state.record.instance.rsplitn(3, '/').last().unwrap().to_owned();
             state.record.instance = format!("{machine}/{process}/1");
-            (encoded(&state.record).unwrap(), state.revision.clone())
+            let left = (encoded(&state.record).unwrap(), state.revision.clone());
+            drop(state);
+            std::mem::forget(lease);
+            left
         };
         store.replace(LOCK_OBJECT, content, Some(&revision)).await.unwrap().unwrap();
         take(&store, "next").await.unwrap();
@@ -366,7 +400,7 @@ mod tests {
         let long = Times { watched: Duration::from_secs(3_600), ..SILENT };
         assert!(matches!(take_with(&lately, "next", long).await, Err(LedgerError::Held(_))), "renewed a moment ago");
         left_by_another(&long_ago, Duration::from_secs(3_600)).await;
-        let began = Instant::now();
+        let began = std::time::Instant::now();
         let lease = take(&long_ago, "next").await.unwrap();
         assert!(began.elapsed() >= SHORT.watched);
         assert_eq!(lease.checkpoint().await.as_deref(), Some("signed"));
@@ -383,7 +417,6 @@ mod tests {
         let second = Record { token: "other".into(), turn: 99, holder: Some("second".into()), ..record };
         let (_, revision) = read(&store).await.unwrap().unwrap();
         store.replace(LOCK_OBJECT, encoded(&second).unwrap(), Some(&revision)).await.unwrap().unwrap();
-        tokio::time::sleep(SHORT.relied_on).await;
         for outcome in [first.ensure().await, first.commit("two").await, first.ensure().await] {
             assert!(matches!(&outcome, Err(LedgerError::Overtaken(other)) if other == "second"), "{outcome:?}");
         }

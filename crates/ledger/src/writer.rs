@@ -146,14 +146,10 @@ impl LedgerWriter {
         Ok(())
     }
 
-    /// Fails if another process may have taken the ledger over, so that nothing may be done that an entry must cover.
+    /// Fails if another process has taken the ledger over, so that nothing may be done that an entry must cover. To be asked
+    /// directly before what cannot be undone.
     pub async fn ensure_held(&self) -> Result<(), LedgerError> {
         self.lease.ensure().await
-    }
-
-    /// Lets others write. A lease that ends with the process needs no call of this.
-    pub async fn release(&self) {
-        self.lease.release().await;
     }
 }
 

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use lockgate_model::{DatasetName, PipelineName};
+use lockgate_model::{DatasetName, PipelineName, StoreName};
 use serde::de::DeserializeOwned;
 
 use self::files::{Content, InputFile, Kind};
@@ -27,6 +27,7 @@ use crate::source::{FileId, PROJECT_FILE_BYTES_MAX, quotable};
 use crate::yaml::{self, Context, Node};
 use crate::{
     At, Code, Dataset, DatasetSource, Diagnostic, Diagnostics, Pipeline, Project, SourceFiles, SourceTableName, Span,
+    Store, StoreLocation,
 };
 
 /// The file that makes a folder a project.
@@ -129,7 +130,9 @@ impl Loader<'_> {
         }
         let datasets = self.distinct_datasets(datasets);
         let pipelines = self.distinct_pipelines(pipelines, &datasets);
-        self.refuse_own_tables(&pipelines, &datasets);
+        if let Some(settings) = &settings {
+            self.refuse_own_tables(&pipelines, &datasets, &settings.stores);
+        }
         settings?.into_project(self.root, datasets, pipelines)
     }
 
@@ -287,12 +290,13 @@ impl Loader<'_> {
         &mut self,
         pipelines: &BTreeMap<PipelineName, Pipeline>,
         datasets: &BTreeMap<DatasetName, Dataset>,
+        stores: &BTreeMap<StoreName, Store>,
     ) {
         for dataset in datasets.values() {
             let DatasetSource::Table(table) = &dataset.source else { continue };
             let writes = |pipeline: &&Pipeline| {
                 let into = &pipeline.into;
-                into.store.value == dataset.store.value
+                are_one_database(stores, &into.store.value, &dataset.store.value)
                     && SourceTableName::of_dataset(&into.dataset.value).as_ref() == Some(&table.name.value)
             };
             let Some(pipeline) = pipelines.values().find(writes) else { continue };
@@ -304,6 +308,17 @@ impl Loader<'_> {
                 .with_help(format!("read `{}` in the SQL instead", pipeline.into.dataset.value));
             self.found.push(diagnostic);
         }
+    }
+}
+
+/// Whether two stores are one, or one database under two names.
+fn are_one_database(stores: &BTreeMap<StoreName, Store>, one: &StoreName, other: &StoreName) -> bool {
+    let location = |name| stores.get(name).map(|store| &store.location);
+    match (location(one), location(other)) {
+        (Some(StoreLocation::Postgres(one)), Some(StoreLocation::Postgres(other))) => {
+            (&one.host, one.port, &one.database) == (&other.host, other.port, &other.database)
+        }
+        _ => one == other,
     }
 }
 

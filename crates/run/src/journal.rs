@@ -186,19 +186,20 @@ impl Journal {
     }
 }
 
-impl Drop for Journal {
-    fn drop(&mut self) {
-        self.runtime.block_on(self.writer.release());
-    }
-}
-
 fn verifier_of(project: &Project, keys: &KeyStore) -> VerifierKey {
     VerifierKey::new(&Checkpoint::origin_of(&project.name), keys.signing_key().verifying_key())
 }
 
 /// The ledger must continue the one that was seen last.
 async fn compare_seen(store: &LedgerStore, key: &VerifierKey, seen: &Path) -> Result<(), Failure> {
-    let Ok(text) = std::fs::read_to_string(seen) else { return Ok(()) };
+    let text = match std::fs::read_to_string(seen) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            let message = format!("the checkpoint that was seen last, {}, cannot be read: {error}", seen.display());
+            return Err(Failure::new(FailureKind::Unreachable, message).with_help("check who may access it"));
+        }
+    };
     let tampered = |message: String| {
         Failure::new(FailureKind::Tampered, message)
             .with_help("`lockgate verify` says more; restore the ledger from a copy")

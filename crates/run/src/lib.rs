@@ -37,4 +37,4 @@ pub use outcome::{ColumnOutcome, InputOutcome, QuarantinedRow, RunOutcome, RunSt
 pub use pipeline::{RunRequest, Take, run};
 pub use preview::{Preview, PreviewInput, preview};
 pub use reading::Progress;
-pub use workspace::Workspace;
+pub use workspace::{Workspace, ensure_never_begun};

@@ -356,6 +356,7 @@ impl Attempt<'_> {
             // Before anybody can read what was sealed with them.
             salts.lock().unwrap_or_else(PoisonError::into_inner).commit().map_err(Failure::from)?;
         }
+        transaction.prepare(store.as_str())?;
         self.workspace.journal.ensure_held()?;
         transaction.commit(store.as_str(), &record_text(&record)?)?;
         Ok((record, manifest))

@@ -177,6 +177,15 @@ impl SinkTransaction<'_> {
         }
     }
 
+    /// Does all of a commit that takes long, so that the commit itself follows at once.
+    pub(crate) fn prepare(&mut self, store: &str) -> Result<(), Failure> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(transaction) => transaction.prepare().map_err(|error| failures::postgres(store, &error)),
+            Self::Parquet(transaction) => transaction.prepare().map_err(|error| failures::files(store, &error)),
+        }
+    }
+
     /// Makes everything durable, with the run's token and its record.
     pub(crate) fn commit(self, store: &str, record: &str) -> Result<(), NotCommitted> {
         match self {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lockgate_crypto::Random;
 use lockgate_evidence::{Event, ProjectCreate};
-use lockgate_model::{Failure, PrincipalName};
-use lockgate_trust::{KeyStore, Keyring, LedgerPlace, Site, TrustError};
+use lockgate_model::{Failure, FailureKind, PrincipalName};
+use lockgate_trust::{KeyStore, Keyring, LedgerPlace, SEEN_CHECKPOINT_FILE, Site, TrustError};
 use tokio::runtime::Handle;
 
 use crate::journal::Journal;
@@ -39,6 +39,9 @@ impl Workspace {
         // Nothing is looked at, and above all nothing is made, before others are kept out.
         let lease = ledger.lease(doing, random.as_ref())?;
         let begun = ledger.is_begun()?;
+        if !begun {
+            ensure_never_begun(project, &ledger)?;
+        }
         let store = match (KeyStore::exists(keys), begun) {
             (true, _) => KeyStore::open(project)?,
             (false, true) => return Err(TrustError::Gone(keys.path.clone()).into()),
@@ -70,6 +73,21 @@ impl Workspace {
         }
         Ok(())
     }
+}
+
+/// Fails where a ledger was begun and has no checkpoint any more: one that is lost is not begun again, which would hide that.
+pub fn ensure_never_begun(project: &Site, ledger: &LedgerPlace) -> Result<(), Failure> {
+    let seen = project.keys.default.path.join(SEEN_CHECKPOINT_FILE);
+    let what = match (seen.exists(), ledger.has_tiles()?) {
+        (false, false) => return Ok(()),
+        (true, _) => format!("{} is of a ledger that was there", seen.display()),
+        (false, true) => "its tiles are still there".to_owned(),
+    };
+    let message = format!(
+        "the ledger at {ledger} has no checkpoint, and {what}: it was removed, or the project names another place"
+    );
+    Err(Failure::new(FailureKind::Tampered, message)
+        .with_help("restore the ledger from a copy, or correct `ledger:` in lockgate.yaml; nothing was done"))
 }
 
 fn begin(journal: &mut Journal) -> Result<(), Failure> {

@@ -99,6 +99,7 @@ impl ParquetSink {
             adds: Vec::new(),
             rows: 0,
             index,
+            removes: None,
         })
     }
 
@@ -154,6 +155,8 @@ pub struct ParquetTransaction<'a> {
     adds: Vec<DataFile>,
     rows: u64,
     index: Option<KeyIndex>,
+    /// The live files that go; known once the commit is prepared.
+    removes: Option<Vec<String>>,
 }
 
 impl ParquetTransaction<'_> {
@@ -182,14 +185,23 @@ impl ParquetTransaction<'_> {
         if full { self.close() } else { Ok(()) }
     }
 
+    /// Does all of a commit that takes long: everything is durable, and nothing of it is live. No rows are taken after it.
+    pub fn prepare(&mut self) -> Result<(), ParquetError> {
+        if self.removes.is_none() {
+            self.close()?;
+            self.removes = Some(match self.spec.mode() {
+                WriteMode::Append => Vec::new(),
+                WriteMode::Replace => self.sink.log.live().into_iter().map(|(file, _)| file.name).collect(),
+                WriteMode::Merge => self.merge().map_err(|error| self.sink.because_taken(self.ordinal, error))?,
+            });
+        }
+        Ok(())
+    }
+
     /// Makes everything written durable and live, with the run's token and `record`.
     pub fn commit(mut self, record: &str) -> Result<CommittedRun, ParquetError> {
-        self.close()?;
-        let removes = match self.spec.mode() {
-            WriteMode::Append => Vec::new(),
-            WriteMode::Replace => self.sink.log.live().into_iter().map(|(file, _)| file.name).collect(),
-            WriteMode::Merge => self.merge().map_err(|error| self.sink.because_taken(self.ordinal, error))?,
-        };
+        self.prepare()?;
+        let removes = self.removes.take().unwrap_or_default();
         let commit = LoggedCommit {
             v: 1,
             dataset: self.sink.log.dataset.clone(),

@@ -104,6 +104,21 @@ impl<'a> PostgresTransaction<'a> {
         Ok(())
     }
 
+    /// Does all of a commit that takes long: every row is where it belongs, and nobody else sees it. No rows are taken after
+    /// it.
+    pub fn prepare(&mut self) -> Result<(), PostgresError> {
+        let Some((mut copy, buffer)) = self.copy.take() else { return Ok(()) };
+        let finishing = async {
+            copy.send(buffer.finish()).await?;
+            copy.as_mut().finish().await
+        };
+        self.session.wait(finishing).map_err(|error| failed(&error))?;
+        match self.staged {
+            true => self.session.execute(&statements::move_staged(self.table, &self.spec, &self.casts)),
+            false => Ok(()),
+        }
+    }
+
     /// Makes everything visible and durable, with the run's token and its record.
     ///
     /// Where the connection breaks at the very end, the server is asked whether it had committed.
@@ -112,16 +127,7 @@ impl<'a> PostgresTransaction<'a> {
             let reason = format!("its record is longer than {COMMIT_RECORD_BYTES_MAX} bytes");
             return Err(PostgresError::Batch { dataset: self.spec.dataset().clone(), reason });
         }
-        if let Some((mut copy, buffer)) = self.copy.take() {
-            let finishing = async {
-                copy.send(buffer.finish()).await?;
-                copy.as_mut().finish().await
-            };
-            self.session.wait(finishing).map_err(|error| failed(&error))?;
-        }
-        if self.staged {
-            self.session.execute(&statements::move_staged(self.table, &self.spec, &self.casts))?;
-        }
+        self.prepare()?;
         let (ordinal, rows) = (i64::from(self.ordinal.get()), i64::try_from(self.rows).unwrap_or(i64::MAX));
         let dataset = self.spec.dataset().as_str();
         self.session

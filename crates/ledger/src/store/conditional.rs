@@ -35,18 +35,17 @@ impl LedgerStore {
         use object_store::Error::{AlreadyExists, Precondition};
         let mode = present.map_or(PutMode::Create, |revision| PutMode::Update(revision.0.clone()));
         let (path, bytes) = (ObjectPath::from(object), Bytes::from(content));
-        match self.objects.put_opts(&path, bytes.clone().into(), PutOptions::from(mode)).await {
-            Ok(put) => Ok(Some(Revision(put.into()))),
-            // An answer that was lost makes the library ask again, and then what it finds may be our own.
-            Err(AlreadyExists { .. } | Precondition { .. }) => {
-                let found = self.get_revision(object, bytes.len() as u64).await;
-                match found {
-                    Ok(Some((found, revision))) if found == bytes => Ok(Some(revision)),
-                    Ok(_) | Err(LedgerError::Damaged { .. }) => Ok(None),
-                    Err(error) => Err(error),
-                }
-            }
-            Err(error) => Err(self.failed(object, "written", &error)),
+        let error = match self.objects.put_opts(&path, bytes.clone().into(), PutOptions::from(mode)).await {
+            Ok(put) => return Ok(Some(Revision(put.into()))),
+            Err(error) => error,
+        };
+        // Where an answer was lost, what stands there may be our own all the same.
+        let found = self.get_revision(object, bytes.len() as u64).await;
+        match (error, found) {
+            (_, Ok(Some((found, revision)))) if found == bytes => Ok(Some(revision)),
+            (AlreadyExists { .. } | Precondition { .. }, Ok(_) | Err(LedgerError::Damaged { .. })) => Ok(None),
+            (AlreadyExists { .. } | Precondition { .. }, Err(unread)) => Err(unread),
+            (error, _) => Err(self.failed(object, "written", &error)),
         }
     }
 

@@ -8,8 +8,8 @@ use futures::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
 /// Lets so many puts through, and then none.
@@ -19,6 +19,8 @@ pub(crate) struct Failing {
     pub(crate) puts_left: AtomicI64,
     /// Whether the first put that fails has written all the same.
     writes_first: bool,
+    /// Whether it puts what was to be put on a condition only.
+    ignores_conditions: bool,
 }
 
 impl fmt::Display for Failing {
@@ -29,7 +31,10 @@ impl fmt::Display for Failing {
 
 #[async_trait::async_trait]
 impl ObjectStore for Failing {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
+        if self.ignores_conditions {
+            options.mode = PutMode::Overwrite;
+        }
         let left = self.puts_left.fetch_sub(1, Ordering::SeqCst);
         if left <= 0 {
             if left == 0 && self.writes_first {
@@ -66,5 +71,12 @@ impl ObjectStore for Failing {
 }
 
 pub(crate) fn failing(inner: &Arc<InMemory>, puts_left: i64, writes_first: bool) -> Arc<Failing> {
-    Arc::new(Failing { inner: inner.clone(), puts_left: AtomicI64::new(puts_left), writes_first })
+    let puts_left = AtomicI64::new(puts_left);
+    Arc::new(Failing { inner: inner.clone(), puts_left, writes_first, ignores_conditions: false })
+}
+
+/// A store that keeps to no condition.
+pub(crate) fn unconditional(inner: &Arc<InMemory>) -> Arc<Failing> {
+    let puts_left = AtomicI64::new(i64::MAX);
+    Arc::new(Failing { inner: inner.clone(), puts_left, writes_first: false, ignores_conditions: true })
 }

@@ -10,7 +10,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
 
-use crate::failing::failing;
+use crate::failing::{failing, unconditional};
 use crate::support::{ORIGIN, entries, entry, key, verifier};
 
 async fn lease(store: &LedgerStore) -> Result<Lease, LedgerError> {
@@ -28,18 +28,27 @@ async fn begin(store: &LedgerStore) -> Result<LedgerWriter, LedgerError> {
 /// What a writer leaves whose process was killed.
 async fn kill(memory: &InMemory) {
     let path = Path::from("writer.lock");
-    let Ok(found) = memory.get(&path).await else { return };
-    let mut record: Value = serde_json::from_slice(&found.bytes().await.unwrap()).unwrap();
+    let Some(mut record) = record(memory).await else { return };
     let instance = record["instance"].as_str().unwrap().to_owned();
     let machine = instance.rsplitn(3, '/').last().unwrap();
     record["instance"] = format!("{machine}/4194305/1").into();
     memory.put(&path, serde_json::to_vec(&record).unwrap().into()).await.unwrap();
 }
 
-async fn committed(memory: &InMemory) -> Option<String> {
+/// Waits until a writer that was dropped has given its lease back.
+async fn released(memory: &InMemory) {
+    while record(memory).await.is_some_and(|record| !record["holder"].is_null()) {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn record(memory: &InMemory) -> Option<Value> {
     let found = memory.get(&Path::from("writer.lock")).await.ok()?;
-    let record: Value = serde_json::from_slice(&found.bytes().await.unwrap()).unwrap();
-    record["checkpoint"].as_str().map(str::to_owned)
+    Some(serde_json::from_slice(&found.bytes().await.unwrap()).unwrap())
+}
+
+async fn committed(memory: &InMemory) -> Option<String> {
+    record(memory).await?["checkpoint"].as_str().map(str::to_owned)
 }
 
 async fn commit(store: &LedgerStore, numbers: Range<usize>) -> Result<Checkpoint, LedgerError> {
@@ -64,7 +73,8 @@ async fn what_was_committed_is_finished_by_the_next_writer_and_nothing_else_is_k
             let whole = LedgerStore::over(memory.clone());
             let mut writer = begin(&whole).await.unwrap();
             let (acknowledged, _) = writer.append(&entries(before.clone()), &key()).await.unwrap();
-            writer.release().await;
+            drop(writer);
+            released(&memory).await;
             let was_committed = committed(&memory).await;
             let outcome = commit(&LedgerStore::over(failing(&memory, puts, writes_first)), batch.clone()).await;
             kill(&memory).await;
@@ -93,7 +103,8 @@ async fn what_was_committed_is_finished_by_the_next_writer_and_nothing_else_is_k
 
 #[tokio::test]
 async fn a_ledger_that_was_begun_and_not_yet_to_be_seen_is_gone_on_with() {
-    for puts in 0..5 {
+    // Four of them take the lease and see that conditions are kept to.
+    for puts in 0..8 {
         let memory = Arc::new(InMemory::new());
         let begun = begin(&LedgerStore::over(failing(&memory, puts, false))).await;
         kill(&memory).await;
@@ -102,7 +113,7 @@ async fn a_ledger_that_was_begun_and_not_yet_to_be_seen_is_gone_on_with() {
             Ok(_) => open(&whole).await.unwrap(),
             Err(_) => begin(&whole).await.unwrap(),
         };
-        assert_eq!((writer.size(), begun.is_ok()), (0, puts >= 4), "after {puts} puts");
+        assert_eq!((writer.size(), begun.is_ok()), (0, puts >= 7), "after {puts} puts");
         drop(writer);
         kill(&memory).await;
         assert!(matches!(begin(&LedgerStore::over(memory)).await.map(drop), Ok(()) | Err(LedgerError::Exists)));
@@ -133,8 +144,31 @@ async fn a_rolled_back_checkpoint_is_noticed_by_the_next_writer() {
     let path = Path::from("checkpoint");
     let older = memory.get(&path).await.unwrap().bytes().await.unwrap();
     writer.append(&entries(0..3), &key()).await.unwrap();
-    writer.release().await;
+    drop(writer);
+    released(&memory).await;
     memory.put(&path, older.into()).await.unwrap();
     let opened = open(&LedgerStore::over(memory)).await.map(|writer| writer.size());
     assert!(matches!(&opened, Err(LedgerError::Damaged { object, .. }) if object == "checkpoint"), "{opened:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_keeps_to_no_condition_is_refused() {
+    let memory = Arc::new(InMemory::new());
+    for _ in 0..2 {
+        let begun = begin(&LedgerStore::over(unconditional(&memory))).await.map(drop);
+        assert!(matches!(begun, Err(LedgerError::Unconditional)), "{begun:?}");
+        kill(&memory).await;
+    }
+    begin(&LedgerStore::over(memory)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lease_that_was_never_counted_up_to_is_no_lease() {
+    let memory = Arc::new(InMemory::new());
+    drop(begin(&LedgerStore::over(memory.clone())).await.unwrap());
+    released(&memory).await;
+    let mut planted = record(&memory).await.unwrap();
+    planted["turn"] = u64::MAX.into();
+    memory.put(&Path::from("writer.lock"), serde_json::to_vec(&planted).unwrap().into()).await.unwrap();
+    assert!(matches!(open(&LedgerStore::over(memory)).await.map(drop), Err(LedgerError::Damaged { .. })));
 }

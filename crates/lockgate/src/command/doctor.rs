@@ -197,6 +197,7 @@ fn oauth(site: &Site, client: &str) -> Result<Said, Failure> {
 fn ledger(site: &Site) -> Result<Said, Failure> {
     let at = site.ledger_place()?;
     if !at.is_begun()? {
+        lockgate_run::ensure_never_begun(site, &at)?;
         return Ok(Said::well(format!("none at {at} yet; the first run begins it")));
     }
     let runtime = context::runtime()?;

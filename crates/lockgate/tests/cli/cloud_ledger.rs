@@ -112,6 +112,34 @@ fn a_run_that_was_killed_is_followed_at_once_and_settled() {
 }
 
 #[test]
+fn a_ledger_that_is_gone_is_not_begun_again() {
+    let Some(cloud) = shared(&Parts::default()) else { return };
+    cloud.land("a.csv", CSV);
+    cloud.run();
+    let seen = std::fs::read_to_string(cloud.site.path(".lockgate/keys/seen.checkpoint")).unwrap();
+    let text = std::fs::read_to_string(cloud.site.path("lockgate.yaml")).unwrap();
+    cloud.site.write("lockgate.yaml", text.replace("-ledger'", "-elsewhere'"));
+    for (args, code) in [(&["run", "daily"][..], 5), (&["keys", "list"], 5), (&["doctor"], 4)] {
+        let said = cloud.lockgate(args).exits(code);
+        assert!(
+            format!("{}{}", said.out, said.err).contains("has no checkpoint"),
+            "{args:?}: {}{}",
+            said.out,
+            said.err
+        );
+    }
+    assert_eq!(std::fs::read_to_string(cloud.site.path(".lockgate/keys/seen.checkpoint")).unwrap(), seen);
+
+    // Whoever has not seen it finds its tiles.
+    cloud.site.write("lockgate.yaml", text);
+    let object = json!({ "Bucket": "landing", "Key": format!("{}-ledger/checkpoint", cloud.schema) });
+    cloud.services.boto("s3", "s3", "delete_object", &object);
+    std::fs::remove_file(cloud.site.path(".lockgate/keys/seen.checkpoint")).unwrap();
+    let said = cloud.lockgate(&["run", "daily"]).exits(5);
+    assert!(said.err.contains("its tiles are still there"), "{}", said.err);
+}
+
+#[test]
 fn a_second_writer_is_told_who_the_first_one_is() {
     let Some(cloud) = shared(&Parts::default()) else { return };
     cloud.land("a.csv", CSV);

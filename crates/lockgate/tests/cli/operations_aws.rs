@@ -56,6 +56,11 @@ fn users(own: &OwnService, allowed: &[BTreeSet<String>]) -> Vec<(String, String)
     made.map(|key| (part(&key, "AccessKeyId"), part(&key, "SecretAccessKey"))).collect()
 }
 
+/// A content as the services take it: each byte a character.
+fn bytes_as_text(content: &str) -> String {
+    content.bytes().map(char::from).collect()
+}
+
 /// Objects of two days, under the key.
 fn land(own: &OwnService) {
     let mut calls = vec![
@@ -66,7 +71,7 @@ fn land(own: &OwnService) {
     for (day, content) in [("01", CSV), ("02", later.as_str())] {
         let key = format!("retail/customers/2026-11-{day}/a.csv");
         let object = json!({
-            "Bucket": "landing", "Key": key, "Body": content, "ServerSideEncryption": "aws:kms",
+            "Bucket": "landing", "Key": key, "Body": bytes_as_text(content), "ServerSideEncryption": "aws:kms",
             "SSEKMSKeyId": own.0.text("/aws/kms_key"),
         });
         calls.push(("put_object", object));

@@ -84,6 +84,13 @@ fn a_table_that_a_pipeline_writes_is_no_strangers() {
         found.len() == 1 && found[0].contains("LG023 error: the table `analytics.customers` is written by a pipeline"),
         "{found:?}"
     );
-    files[1].1 = files[1].1.replace("analytics.customers", "analytics.others");
+    // The same database under another name is no other one.
+    let again = "  crb: { at: \"postgresql://db.example:5432/crm\", user: reader, secret: \"env:CITY\" }\n  landing:";
+    files[0].1 = files[0].1.replacen("  landing:", again, 1);
+    files[1].1 = files[1].1.replace("store: crm", "store: crb");
+    assert_eq!(said(&files), found);
+    files[0].1 = files[0].1.replace("5432/crm\", user: reader", "5432/others\", user: reader");
+    assert_eq!(said(&files), [""; 0]);
+    files[1].1 = files[1].1.replace("analytics.customers", "analytics.others").replace("store: crb", "store: crm");
     assert_eq!(said(&files), [""; 0]);
 }
