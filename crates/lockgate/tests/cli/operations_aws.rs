@@ -135,7 +135,7 @@ fn a_job_succeeds_under_the_policy_for_iam_and_fails_without_any_action_of_it() 
 fn fills_a_lake(own: &OwnService, login: &(String, String)) -> Result<(), String> {
     let site = site(own);
     let key = own.0.text("/aws/kms_key");
-    let lake = format!("  lake: {{ at: 's3://lake/retail', sse: {{ kms_key: '{key}' }} }}\nkeys:");
+    let lake = format!("  lake: {{ at: 's3://lake/retail', clearance: internal, sse: {{ kms_key: '{key}' }} }}\nkeys:");
     site.replace("lockgate.yaml", "keys:", &lake);
     site.replace("pipelines/daily.yaml", "store: warehouse", "store: lake");
     for day in ["01", "02"] {
