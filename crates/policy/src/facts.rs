@@ -10,11 +10,11 @@ use crate::dates::DateFormats;
 use crate::engine::Mode;
 use crate::geo::Geolocation;
 use crate::matcher::{Bindings, Values};
-use crate::model::UserStore;
+use crate::model::{PolicyType, UserStore};
 use crate::request::{Request, TagData};
 use crate::resource::MatchType;
 use crate::script::{Environment, RequestField, ScriptElement, ScriptTag, Template, Unresolved};
-use crate::service::Service;
+use crate::service::{Level, Service};
 
 /// A tag with how it was found.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +100,9 @@ impl<'c> Facts<'c> {
     fn resource_text(&self) -> &str {
         self.resource_text.get_or_init(|| {
             let one = |values: Values<'_>| values.iter().collect::<Vec<_>>().join(",");
-            self.request.resource.iter().map(|(_, values)| one(*values)).collect::<Vec<_>>().join("/")
+            let asked = |level: &Level| self.request.resource.iter().find(|(name, _)| *name == &*level.name);
+            let parts = self.service.levels(PolicyType::Access).iter().filter_map(asked);
+            parts.map(|(_, values)| one(*values)).collect::<Vec<_>>().join("/")
         })
     }
 }

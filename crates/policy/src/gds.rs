@@ -17,13 +17,12 @@ use jiff::tz::TimeZone;
 
 use crate::decision::Mask;
 use crate::engine::Mode;
-use crate::evaluate::Run;
+use crate::evaluate::{Run, elements_of};
 use crate::explain::Silent;
 use crate::facts::Facts;
 use crate::model::{AccessTypeDef, Policy, PolicyType, ResourceDef, ServiceDef, ServiceGdsInfo, ShareStatus};
 use crate::names::Names;
 use crate::policy::{Context, Prepared};
-use crate::request::Request;
 use crate::resource::MatchType;
 use crate::service::Service;
 use crate::validity::{Schedule, ValiditySchedule};
@@ -282,7 +281,7 @@ impl Gds {
         let things = datasets.into_values().flatten().map(|share| by_share.get(&share).cloned().unwrap_or_default());
         let things: Vec<Vec<&'e SharedThing>> = things.collect();
         if kind == PolicyType::DataMask {
-            shared.mask = mask_of(&things, facts.request);
+            shared.mask = mask_of(&things, run);
         } else {
             shared.filters = filters_of(&things);
         }
@@ -352,8 +351,10 @@ impl Gds {
 }
 
 /// The first mask, unless something is shared without one.
-fn mask_of<'e>(things: &[Vec<&'e SharedThing>], request: &Request<'_>) -> Option<Mask<'e>> {
-    let leaf = request.resource.last().and_then(|(_, values)| values.iter().next()).unwrap_or_default();
+fn mask_of<'e>(things: &[Vec<&'e SharedThing>], run: &Run<'e, '_>) -> Option<Mask<'e>> {
+    let elements = elements_of(run.engine.service.levels(PolicyType::Access), run.facts.request);
+    let deepest = elements.as_deref().unwrap_or_default().last();
+    let leaf = deepest.and_then(|element| element.values.iter().next()).unwrap_or_default();
     let mut first = None;
     for thing in things.iter().flatten() {
         let mask = thing.mask(leaf)?;

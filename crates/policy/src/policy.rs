@@ -200,6 +200,9 @@ impl Prepared {
                 found.push(format!("`{}`: {refusal}", expression.text));
             }
         }
+        if self.resources.iter().any(|set| set.chain().is_none() && !set.is_empty()) {
+            found.push("it never matches: its levels are not those of a resource of the service".to_owned());
+        }
         let elements = self.resources.iter().filter_map(ResourceSet::chain).flatten();
         for value in elements.flat_map(|(_, element)| element.values()) {
             found.extend(value.refusal().map(|refusal| format!("`{}`: {refusal}", value.text)));

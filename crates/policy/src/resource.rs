@@ -97,6 +97,11 @@ impl ResourceSet {
         Self { chain, narrow, is_empty: resources.is_empty() }
     }
 
+    /// Whether it names no level at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
     /// The levels with their values.
     pub(crate) fn chain(&self) -> Option<&[(LevelId, ElementMatcher)]> {
         self.chain.as_deref()

@@ -12,7 +12,6 @@
 
 mod acls;
 mod answers;
-mod definitions;
 mod engine_file;
 mod matchers;
 mod request;

@@ -112,6 +112,11 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Whether it belongs to no security zone.
+    pub fn is_outside_zones(&self) -> bool {
+        self.zone_name.as_deref().is_none_or(|zone| zone.trim().is_empty())
+    }
+
     /// Its number, or -1 as Ranger has it for none.
     pub fn id(&self) -> i64 {
         self.id.unwrap_or(-1)

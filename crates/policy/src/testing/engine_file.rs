@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answers::AnsweredCase;
-use super::definitions::library_file;
 use super::request::{FileRequest, OwnedRequest};
 use super::{CaseReport, TestRun};
 use crate::decision::Decision;
+use crate::definitions::library_file;
 use crate::engine::{Engine, Options, Sources};
 use crate::geo::Geolocation;
 use crate::json::{ReadError, read};

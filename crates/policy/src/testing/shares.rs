@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::definitions::definition;
 use super::request::{FileRequest, OwnedRequest};
 use super::{CaseReport, TestRun};
 use crate::acl::{AclEntry, AclTable, Acls};
+use crate::definitions::service_definition;
 use crate::engine::{Engine, Options, Sources};
 use crate::gds::{Parts, Principals, Shared};
 use crate::json::{ReadError, read};
@@ -150,7 +150,7 @@ pub(super) fn run(
     };
     let service_def = match file.service_def {
         Some(def) => def,
-        None => definition(&file.service_type)?,
+        None => service_definition(&file.service_type).transpose()?.unwrap_or_default(),
     };
     let policies = ServicePolicies { service_def, security_zones: file.security_zones, ..ServicePolicies::default() };
     let sources = Sources { policies, gds, ..Sources::default() };
