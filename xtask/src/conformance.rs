@@ -2,14 +2,14 @@
 //! skipped, by name, and never as passed.
 
 mod parquet_encryption;
+mod ranger;
 
 use std::path::{Path, PathBuf};
 
 use crate::cargo;
 
 /// `(folder, how a case's file ends, what this version lacks for it)`.
-const SKIPPED: &[(&str, &str, &str)] =
-    &[("openlineage", ".json", "no OpenLineage events"), ("ranger", ".json", "no policy engine")];
+const SKIPPED: &[(&str, &str, &str)] = &[("openlineage", ".json", "no OpenLineage events")];
 
 /// How many cases came out how.
 #[derive(Default)]
@@ -32,6 +32,10 @@ pub(crate) fn conformance(root: &Path, folder: &Path) -> Result<(), String> {
     let parquet = files(&folder.join("parquet-encryption"), ".encrypted");
     if !parquet.is_empty() {
         parquet_encryption::run(&program(root)?, &parquet, &mut tally)?;
+    }
+    let cases = folder.join("ranger");
+    if cases.is_dir() {
+        ranger::run(&program(root)?, &cases, &mut tally)?;
     }
     println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
     if tally.failed == 0 { Ok(()) } else { Err(format!("{} cases failed; they are named above", tally.failed)) }

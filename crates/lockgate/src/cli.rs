@@ -120,6 +120,12 @@ pub(crate) enum Command {
     /// Show and change the project's keys
     #[command(subcommand, after_help = "Example:  lockgate keys list")]
     Keys(KeysCommand),
+    /// Test, explain, import and compare policies of Apache Ranger
+    #[command(
+        subcommand,
+        after_help = "Example:  lockgate policy explain --user anna --resource sales.orders --access select"
+    )]
+    Policy(PolicyCommand),
     /// Print the JSON Schemas of a project's files
     #[command(after_help = "Example:  lockgate schema --output schemas")]
     Schema {
@@ -133,6 +139,70 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Run test files in Ranger's own formats, unchanged; exits 1 if a case fails
+    #[command(after_help = "Example:  lockgate policy test --compat ranger/policyengine/test_policyengine_hive.json")]
+    Test {
+        /// The files, or folders with files whose names begin with `test`
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Decide exactly as Ranger, also where it lets through what it cannot decide
+        #[arg(long)]
+        compat: bool,
+    },
+    /// Say whether somebody may do something, what is masked and filtered, and which policies say so
+    #[command(
+        after_help = "Example:  lockgate policy explain --user anna --group clerks --resource sales.orders.price --access select"
+    )]
+    Explain(PolicyExplainArgs),
+    /// Take over an export, unchanged, as the project's policies, and say what of it has no effect here
+    #[command(after_help = "Example:  lockgate policy import hive-policies.json")]
+    Import {
+        /// The export, or what a plugin downloads; tags, roles, users and shares as well
+        export: PathBuf,
+    },
+    /// List who gains and who loses which access between two sets of policies; exits 1 if somebody does
+    #[command(after_help = "Example:  lockgate policy diff old/policies.json policies/policies.json")]
+    Diff {
+        /// The policies before
+        old: PathBuf,
+        /// The policies after
+        new: PathBuf,
+        /// How to write it
+        #[arg(long, default_value = "text")]
+        format: Format,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyExplainArgs {
+    /// Who asks
+    #[arg(long)]
+    pub(crate) user: String,
+    /// A group of who asks; may be repeated
+    #[arg(long = "group", value_name = "GROUP")]
+    pub(crate) groups: Vec<String>,
+    /// A role of who asks, instead of those that the policies' roles give; may be repeated
+    #[arg(long = "role", value_name = "ROLE")]
+    pub(crate) roles: Vec<String>,
+    /// What is asked for: `sales.orders.price`, or `path=/data,…` with the names of the levels
+    #[arg(long)]
+    pub(crate) resource: String,
+    /// The kind of access
+    #[arg(long)]
+    pub(crate) access: String,
+    /// Say for each policy what it would need to allow the access
+    #[arg(long)]
+    pub(crate) why_not: bool,
+    /// Decide exactly as Ranger, also where it lets through what it cannot decide
+    #[arg(long)]
+    pub(crate) compat: bool,
+    /// Documents of Ranger to decide by [default: those in the project's folder `policies`]
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) policies: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod explain;
 mod history;
 mod init;
 mod keys;
+mod policy;
 mod run;
 mod scan;
 mod schema;
@@ -35,6 +36,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Doctor { format } => doctor::doctor(project, format),
         Command::Erase(args) => erase::erase(project, &args),
         Command::Keys(command) => keys::keys(project, command),
+        Command::Policy(command) => policy::policy(project, command),
         Command::Schema { output } => schema::schema(output.as_deref()),
         Command::Completions { shell } => completions::completions(shell),
     }

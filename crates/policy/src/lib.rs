@@ -30,6 +30,7 @@
 mod access_info;
 mod acl;
 mod audit;
+mod compare;
 mod condition;
 mod current;
 mod dates;
@@ -64,6 +65,7 @@ mod zones;
 
 pub use access_info::AccessInfo;
 pub use acl::{AclEntry, AclOutcome, AclResult, AclTable, Acls};
+pub use compare::{COMPARED_REGIONS_MAX, Change, Comparison, Principal, compare};
 pub use current::{Current, Reader};
 pub use decision::{CLOSED_FILTER, CLOSED_MASK, Decision, Mask};
 pub use document::{Document, DocumentError};

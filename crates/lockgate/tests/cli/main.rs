@@ -13,6 +13,7 @@ mod files;
 mod history;
 mod init_from;
 mod parquet;
+mod policy;
 mod python;
 mod quarantine;
 mod recovery;

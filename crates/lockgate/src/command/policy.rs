@@ -1,0 +1,69 @@
+//! `policy`: policies of Apache Ranger, tested, explained, imported and compared.
+
+mod diff;
+mod explain;
+mod import;
+mod test;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lockgate_model::{Failure, FailureKind};
+use lockgate_policy::{Document, Sources};
+
+use crate::cli::PolicyCommand;
+use crate::context;
+
+/// The folder of a project that has its policies.
+const FOLDER: &str = "policies";
+
+pub(crate) fn policy(dir: Option<&Path>, command: PolicyCommand) -> Result<u8, Failure> {
+    match command {
+        PolicyCommand::Test { files, compat } => test::test(&files, compat),
+        PolicyCommand::Explain(args) => explain::explain(dir, &args),
+        PolicyCommand::Import { export } => import::import(dir, &export),
+        PolicyCommand::Diff { old, new, format } => diff::diff(&old, &new, format),
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path)
+        .map_err(|error| Failure::new(FailureKind::Invalid, format!("{} cannot be read: {error}", path.display())))
+}
+
+fn document(path: &Path) -> Result<Document, Failure> {
+    Document::read(&read(path)?)
+        .map_err(|error| Failure::new(FailureKind::Invalid, format!("{}: {error}", path.display())))
+}
+
+/// What documents have together.
+fn sources(paths: &[PathBuf]) -> Result<Sources, Failure> {
+    let mut sources = Sources::default();
+    for path in paths {
+        sources
+            .add(document(path)?)
+            .map_err(|error| Failure::new(FailureKind::Invalid, format!("{}: {error}", path.display())))?;
+    }
+    Ok(sources)
+}
+
+/// The documents in the project's folder, in the order of their names.
+fn project_documents(dir: Option<&Path>) -> Result<Vec<PathBuf>, Failure> {
+    let folder = context::root(dir)?.join(FOLDER);
+    let found = json_files(&folder);
+    if found.is_empty() {
+        return Err(Failure::new(FailureKind::Invalid, format!("there are no policies in {}", folder.display()))
+            .with_help(
+                "`lockgate policy import EXPORT` puts them there, or say where they are with `--policies FILE`",
+            ));
+    }
+    Ok(found)
+}
+
+fn json_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect();
+    found.sort();
+    found
+}
