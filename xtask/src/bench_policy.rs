@@ -91,7 +91,10 @@ fn class_path(root: &Path, folder: &Path) -> Result<Option<String>, String> {
     let mut javac = Command::new("javac");
     javac.arg("-cp").arg(jars.trim()).arg("-d").arg(&classes).arg(root.join("xtask/java/src/RangerBeside.java"));
     succeed(&mut javac)?;
-    // The tags are read from the class path.
+    // Without settings, Ranger's logging makes a text of each step before it is thrown away.
+    let logging = folder.join("log4j.properties");
+    fs::write(&logging, "log4j.rootLogger=OFF\n").map_err(|error| format!("{}: {error}", logging.display()))?;
+    // These settings and the tags are read from the class path.
     let parts = [classes, folder.to_owned(), PathBuf::from(jars.trim())];
     Ok(Some(parts.map(|part| part.to_string_lossy().into_owned()).join(":")))
 }

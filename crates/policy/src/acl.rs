@@ -12,7 +12,7 @@ use crate::matcher::{Bindings, Unbound};
 use crate::model::PolicyType;
 use crate::names::{Names, Symbol};
 use crate::policy::{Item, Outcome, Prepared};
-use crate::request::{ADMIN_ACCESS, CURRENT_USER, PUBLIC_GROUP, Request};
+use crate::request::{ADMIN_ACCESS, CURRENT_USER, PUBLIC_GROUP, Request, ResourceScope};
 use crate::resource::{MatchType, ResourceSet, Target};
 use crate::service::Service;
 
@@ -143,7 +143,7 @@ impl Telling<'_> {
 }
 
 fn depends(item: &Item) -> bool {
-    !item.conditions.is_empty() || item.who.owner
+    !item.conditions.is_empty()
 }
 
 fn spoils(items: &[Item]) -> bool {
@@ -319,14 +319,18 @@ impl Acls {
                 Outcome::Filter(expression) => (None, Some(&*expression.text)),
                 Outcome::Nothing => continue,
             };
+            let (mut users, mut groups) = (telling.texts(&item.who.users), telling.texts(&item.who.groups));
+            if users.remove(CURRENT_USER) {
+                groups.insert(PUBLIC_GROUP.to_owned());
+            }
             let told = AclOutcome {
-                users: telling.texts(&item.who.users),
-                groups: telling.texts(&item.who.groups),
+                users,
+                groups,
                 roles: telling.texts(&item.who.roles),
                 accesses: item.accesses.iter().map(|access| telling.access(*access)).collect(),
                 mask: mask.map(str::to_owned),
                 expression: expression.map(str::to_owned),
-                is_conditional: conditional || depends(item),
+                is_conditional: conditional || depends(item) || item.who.owner,
             };
             let list = if policy.kind == PolicyType::DataMask { &mut self.masks } else { &mut self.filters };
             list.push(told);
@@ -359,6 +363,8 @@ fn set(accesses: &mut BTreeMap<String, AclEntry>, access: &str, result: AclResul
         None => {
             accesses.insert(access.to_owned(), AclEntry { result, is_final: is_denied, policy_id });
         }
+        // What depends on the request does not take away what does not.
+        Some(entry) if entry.result == AclResult::Allowed && result == AclResult::Conditional => {}
         Some(entry) if !entry.is_final => *entry = AclEntry { result, is_final: is_denied, policy_id },
         Some(_) => {}
     }
@@ -415,7 +421,8 @@ impl Engine {
     ) {
         let telling = Telling { names: &self.names, service: &self.service };
         let repository = zone.and_then(|zone| self.zones.get(zone)).unwrap_or(&self.repository);
-        let below = request.reaches_below();
+        // That any access is asked for does not reach policies about parts here.
+        let below = request.scope == ResourceScope::ItselfOrBelow;
         let mut policies: Vec<(&Prepared, Option<bool>)> = Vec::new();
         self.add_tag_acls(&mut policies, kind, zone, tags, below);
         for policy in repository.candidates(kind, target, below) {
@@ -471,8 +478,16 @@ impl Engine {
             };
             for policy in repository.candidates(kind, target, false).filter(|policy| *policy.zone == *own_zone) {
                 let covers = policy.resources.iter().any(|set| set.match_type(target, &Unbound).is_itself());
-                if covers && seen.insert(policy.id) && applies {
-                    policies.push((policy, Some(!tag.data.validity.is_empty())));
+                let is_timed = !tag.data.validity.is_empty();
+                if !covers {
+                    continue;
+                }
+                if seen.insert(policy.id) && applies {
+                    policies.push((policy, Some(is_timed)));
+                } else if is_timed {
+                    // One tag that counts for a time only is enough.
+                    let found = policies.iter_mut().find(|(other, _)| other.id == policy.id);
+                    found.into_iter().for_each(|(_, conditional)| *conditional = Some(true));
                 }
             }
         }

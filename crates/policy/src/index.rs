@@ -13,7 +13,7 @@
 use std::borrow::Cow;
 
 use crate::matcher::{ElementMatcher, ElementScope, Form, ValueMatcher, fold_into, folded};
-use crate::names::NameMap;
+use crate::names::{ByHash, hash_of};
 use crate::resource::{ResourceSet, TargetElement};
 use crate::service::LevelId;
 
@@ -42,10 +42,11 @@ struct Node {
     steps: Vec<(LevelId, Step)>,
 }
 
+/// Texts are known by their hashes alone: two with one hash are found together, and the caller looks at each.
 #[derive(Debug, Default)]
 struct Step {
     always: Option<Box<Node>>,
-    exact: NameMap<Node>,
+    exact: ByHash<Node>,
     prefixes: Parts,
     suffixes: Parts,
 }
@@ -53,7 +54,7 @@ struct Step {
 #[derive(Debug, Default)]
 struct Parts {
     lengths: Vec<usize>,
-    nodes: NameMap<Node>,
+    nodes: ByHash<Node>,
 }
 
 /// How a value is found.
@@ -113,7 +114,7 @@ impl Parts {
         if let Err(at) = self.lengths.binary_search(&text.len()) {
             self.lengths.insert(at, text.len());
         }
-        self.nodes.entry(text.into()).or_default()
+        self.nodes.entry(hash_of(text)).or_default()
     }
 }
 
@@ -121,7 +122,7 @@ impl Step {
     fn node(&mut self, key: &Key) -> &mut Node {
         match key {
             Key::Always => self.always.get_or_insert_default(),
-            Key::Exact(text) => self.exact.entry(text.as_str().into()).or_default(),
+            Key::Exact(text) => self.exact.entry(hash_of(text)).or_default(),
             Key::Prefix(text) => self.prefixes.node(text),
             Key::Suffix(text) => self.suffixes.node(text),
         }
@@ -134,17 +135,17 @@ impl Step {
 
     fn for_value(&self, value: &str, mut visit: impl FnMut(&Node)) {
         let value = without_case(value);
-        if let Some(node) = self.exact.get(&*value) {
+        if let Some(node) = self.exact.get(&hash_of(&value)) {
             visit(node);
         }
         for length in &self.prefixes.lengths {
-            if let Some(node) = value.get(..*length).and_then(|start| self.prefixes.nodes.get(start)) {
+            if let Some(node) = value.get(..*length).and_then(|start| self.prefixes.nodes.get(&hash_of(start))) {
                 visit(node);
             }
         }
         for length in &self.suffixes.lengths {
             let end = value.len().checked_sub(*length).and_then(|at| value.get(at..));
-            if let Some(node) = end.and_then(|end| self.suffixes.nodes.get(end)) {
+            if let Some(node) = end.and_then(|end| self.suffixes.nodes.get(&hash_of(end))) {
                 visit(node);
             }
         }

@@ -18,6 +18,16 @@ impl Symbol {
 /// A hash map of names.
 pub(crate) type NameMap<V> = HashMap<Arc<str>, V, BuildHasherDefault<NameHasher>>;
 
+/// A hash map of what texts stand for, by their hashes.
+pub(crate) type ByHash<V> = HashMap<u64, V, BuildHasherDefault<NameHasher>>;
+
+/// The hash of a text.
+pub(crate) fn hash_of(text: &str) -> u64 {
+    let mut hasher = NameHasher::default();
+    hasher.write(text.as_bytes());
+    hasher.finish()
+}
+
 /// The names of an engine; what a request names and no policy does has no number.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
@@ -82,6 +92,10 @@ impl Hasher for NameHasher {
         self.add(u64::from(byte));
     }
 
+    fn write_u64(&mut self, word: u64) {
+        self.add(word);
+    }
+
     fn write_u32(&mut self, word: u32) {
         self.add(u64::from(word));
     }
@@ -128,13 +142,8 @@ mod tests {
 
     #[test]
     fn texts_of_all_lengths_hash_apart() {
-        let hash = |text: &str| {
-            let mut hasher = NameHasher::default();
-            hasher.write(text.as_bytes());
-            hasher.finish()
-        };
         let texts = ["", "a", "b", "ab", "ba", "abcdefgh", "abcdefgi", "abcdefghi", "\0", "\0\0"];
-        let hashes: std::collections::BTreeSet<u64> = texts.iter().map(|text| hash(text)).collect();
+        let hashes: std::collections::BTreeSet<u64> = texts.iter().map(|text| hash_of(text)).collect();
         assert_eq!(hashes.len(), texts.len());
     }
 

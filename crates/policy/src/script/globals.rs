@@ -58,7 +58,7 @@ fn sorted(mut texts: Vec<&str>) -> Vec<&str> {
 fn attributes(origin: Origin, pairs: &[(&str, &str)]) -> ScriptMap {
     let unique: BTreeMap<&str, &str> = pairs.iter().copied().collect();
     let entries = unique.into_iter().map(|(name, value)| (Arc::from(name), Value::text(value))).collect();
-    ScriptMap { origin, entries }
+    ScriptMap::new(origin, entries)
 }
 
 pub(super) fn attributes_map(origin: Origin, pairs: &[(&str, &str)]) -> Value {
@@ -141,7 +141,7 @@ fn current_tag(env: &dyn Environment) -> Value {
 }
 
 fn tags(env: &dyn Environment) -> Value {
-    let mut map = ScriptMap { origin: Origin::Script, entries: Vec::new() };
+    let mut map = ScriptMap::new(Origin::Script, Vec::new());
     for tag in env.tags() {
         map.put(tag.name, tag_map(&tag));
     }

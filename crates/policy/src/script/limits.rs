@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The longest script, in bytes.
 pub const SCRIPT_BYTES_MAX: usize = 64 * 1024;
-/// How deep statements and expressions may be nested.
+/// How deep statements and expressions may be nested, and lists and maps that a script makes.
 pub const SCRIPT_DEPTH_MAX: usize = 64;
 /// How many steps an evaluation may take: one for each expression and statement, and one for each 64 bytes of text or
 /// list item that is made or looked through.
@@ -57,6 +57,8 @@ pub(super) enum FaultKind {
     TextBytes,
     /// A list would be longer than [`SCRIPT_LIST_ITEMS_MAX`].
     ListItems,
+    /// Lists and maps would hold one another deeper than [`SCRIPT_DEPTH_MAX`].
+    Depth,
     /// What JavaScript throws a `TypeError`, `ReferenceError` or `RangeError` for.
     Thrown(String),
     /// An expression of a template has no value.
@@ -88,7 +90,7 @@ impl ScriptFault {
 
     /// Whether a limit was reached.
     pub fn is_limit(&self) -> bool {
-        matches!(self.kind, FaultKind::Steps | FaultKind::TextBytes | FaultKind::ListItems)
+        matches!(self.kind, FaultKind::Steps | FaultKind::TextBytes | FaultKind::ListItems | FaultKind::Depth)
     }
 }
 
@@ -98,6 +100,7 @@ impl fmt::Display for FaultKind {
             Self::Steps => write!(f, "the script takes more than {SCRIPT_STEPS_MAX} steps"),
             Self::TextBytes => write!(f, "the script makes a text of more than {SCRIPT_TEXT_BYTES_MAX} bytes"),
             Self::ListItems => write!(f, "the script makes a list of more than {SCRIPT_LIST_ITEMS_MAX} items"),
+            Self::Depth => write!(f, "the script nests lists or maps deeper than {SCRIPT_DEPTH_MAX}"),
             Self::Thrown(what) => f.write_str(what),
             Self::NoValue(expression) => write!(f, "`{expression}` has no value"),
         }

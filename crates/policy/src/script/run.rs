@@ -1,11 +1,14 @@
 //! Runs a script: each step is counted, and every text and list that is made is measured.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::Environment;
 use super::context::answer;
 use super::globals::global;
-use super::limits::{FaultKind, SCRIPT_LIST_ITEMS_MAX, SCRIPT_STEPS_MAX, SCRIPT_TEXT_BYTES_MAX, ScriptFault};
+use super::limits::{
+    FaultKind, SCRIPT_DEPTH_MAX, SCRIPT_LIST_ITEMS_MAX, SCRIPT_STEPS_MAX, SCRIPT_TEXT_BYTES_MAX, ScriptFault,
+};
 use super::method::call;
 use super::parse::Program;
 use super::syntax::{Argument, Expression, ExpressionKind, Function, Global, Operation, Operator, Statement};
@@ -19,7 +22,7 @@ pub(super) struct Run<'a> {
     env: &'a dyn Environment,
     variables: Vec<Option<Value>>,
     globals: [Option<Value>; Global::COUNT],
-    steps: u64,
+    steps: Cell<u64>,
     result: bool,
 }
 
@@ -34,7 +37,7 @@ impl<'a> Run<'a> {
     /// The value of the program, and `ctx.result` at its end.
     pub(super) fn program(program: &Program, env: &'a dyn Environment) -> Result<(Value, bool), ScriptFault> {
         let variables = vec![None; program.slots];
-        let mut run = Self { env, variables, globals: Default::default(), steps: 0, result: false };
+        let mut run = Self { env, variables, globals: Default::default(), steps: Cell::new(0), result: false };
         match run.statements(&program.statements) {
             Ok(End::Normal(value)) => Ok((value.unwrap_or(Value::Undefined), run.result)),
             Ok(End::Returned(value)) => Ok((value, run.result)),
@@ -61,13 +64,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    pub(super) fn spend(&mut self, steps: usize) -> Result<(), ScriptFault> {
-        self.steps = self.steps.saturating_add(u64::try_from(steps).unwrap_or(u64::MAX));
-        if self.steps > SCRIPT_STEPS_MAX { Err(ScriptFault::of(FaultKind::Steps)) } else { Ok(()) }
+    pub(super) fn spend(&self, steps: usize) -> Result<(), ScriptFault> {
+        self.steps.set(self.steps.get().saturating_add(u64::try_from(steps).unwrap_or(u64::MAX)));
+        if self.steps.get() > SCRIPT_STEPS_MAX { Err(ScriptFault::of(FaultKind::Steps)) } else { Ok(()) }
     }
 
     /// Counts text that is made or looked through.
-    pub(super) fn spend_bytes(&mut self, bytes: usize) -> Result<(), ScriptFault> {
+    pub(super) fn spend_bytes(&self, bytes: usize) -> Result<(), ScriptFault> {
         self.spend(bytes / BYTES_PER_STEP)
     }
 
@@ -76,29 +79,40 @@ impl<'a> Run<'a> {
     }
 
     /// A text that the script made.
-    pub(super) fn new_text(&mut self, text: String) -> Result<Value, ScriptFault> {
+    pub(super) fn new_text(&self, text: String) -> Result<Value, ScriptFault> {
         self.check_text(text.len())?;
         self.spend_bytes(text.len())?;
         Ok(Value::Text(text.into()))
     }
 
     /// A list that the script made.
-    pub(super) fn new_list(&mut self, items: Vec<Value>) -> Result<Value, ScriptFault> {
+    pub(super) fn new_list(&self, items: Vec<Value>) -> Result<Value, ScriptFault> {
         if items.len() > SCRIPT_LIST_ITEMS_MAX {
             return Err(ScriptFault::of(FaultKind::ListItems));
         }
         self.spend(items.len())?;
-        Ok(Value::list(Origin::Script, items))
+        self.not_too_deep(Value::list(Origin::Script, items))
+    }
+
+    /// What holds itself can't be made, but what holds a thing that holds a thing can.
+    fn not_too_deep(&self, value: Value) -> Result<Value, ScriptFault> {
+        if value.depth() > SCRIPT_DEPTH_MAX { Err(ScriptFault::of(FaultKind::Depth)) } else { Ok(value) }
     }
 
     pub(super) fn text_of(&self, value: &Value) -> Result<Arc<str>, ScriptFault> {
+        self.spend_on(value)?;
         value.to_text(SCRIPT_TEXT_BYTES_MAX).ok_or_else(|| ScriptFault::of(FaultKind::TextBytes))
     }
 
-    /// What turning a value into a text or number costs: lists are walked.
-    fn spend_on(&mut self, value: &Value) -> Result<(), ScriptFault> {
+    /// What turning a value into a text or number costs. A list that holds others can have a text much longer than
+    /// itself.
+    fn spend_on(&self, value: &Value) -> Result<(), ScriptFault> {
         match value {
-            Value::List(list) => self.spend(list.items.len()),
+            Value::List(list) => {
+                let length = value.to_text(SCRIPT_TEXT_BYTES_MAX).map_or(SCRIPT_TEXT_BYTES_MAX, |text| text.len());
+                // Each of its items is walked to.
+                self.spend(list.items.len() + length / 8)
+            }
             Value::Text(text) => self.spend_bytes(text.len()),
             _ => Ok(()),
         }
@@ -174,7 +188,8 @@ impl<'a> Run<'a> {
             }
             E::Map(entries) => {
                 let entries = entries.iter().map(|(name, value)| Ok((name.clone(), self.value(value)?)));
-                Value::map(Origin::Script, entries.collect::<Result<_, ScriptFault>>()?)
+                let entries = entries.collect::<Result<_, ScriptFault>>()?;
+                self.not_too_deep(Value::map(Origin::Script, entries))?
             }
             E::Variable { slot, name } => self.variable(*slot, name)?,
             E::Global(name) => self.global(*name)?,
@@ -402,6 +417,7 @@ impl<'a> Run<'a> {
                         (0..list.items.len()).map(|index| Value::text(&index.to_string())).collect()
                     }
                     Value::List(list) => list.items.clone(),
+                    Value::Text(text) => units_of(text, function == Function::Keys),
                     Value::Undefined | Value::Null => return Err(argument.nothing_to_read("keys")),
                     _ => Vec::new(),
                 };
@@ -413,6 +429,15 @@ impl<'a> Run<'a> {
             },
         })
     }
+}
+
+/// The positions of a text, or what stands there; one more than a list may have is enough to be refused.
+fn units_of(text: &str, positions: bool) -> Vec<Value> {
+    let units = text.encode_utf16().take(SCRIPT_LIST_ITEMS_MAX + 1).enumerate();
+    let value = |(at, unit): (usize, u16)| {
+        Value::text(&if positions { at.to_string() } else { String::from_utf16_lossy(&[unit]) })
+    };
+    units.map(value).collect()
 }
 
 /// `value.name`

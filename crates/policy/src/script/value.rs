@@ -38,6 +38,7 @@ pub enum Origin {
 /// A list of values.
 #[derive(Debug, Clone)]
 pub struct ScriptList {
+    depth: usize,
     pub(super) origin: Origin,
     pub(super) items: Vec<Value>,
 }
@@ -45,17 +46,24 @@ pub struct ScriptList {
 /// A map from names to values, in the order in which they were given.
 #[derive(Debug, Clone)]
 pub struct ScriptMap {
+    depth: usize,
     pub(super) origin: Origin,
     pub(super) entries: Vec<(Arc<str>, Value)>,
 }
 
 impl ScriptMap {
+    pub(super) fn new(origin: Origin, entries: Vec<(Arc<str>, Value)>) -> Self {
+        let depth = 1 + entries.iter().map(|(_, value)| value.depth()).max().unwrap_or(0);
+        Self { depth, origin, entries }
+    }
+
     pub(super) fn value(&self, name: &str) -> Option<&Value> {
         self.entries.iter().find(|(key, _)| &**key == name).map(|(_, value)| value)
     }
 
     /// Replaces the value of that name, or adds it.
     pub(super) fn put(&mut self, name: &str, value: Value) {
+        self.depth = self.depth.max(1 + value.depth());
         match self.entries.iter_mut().find(|(key, _)| &**key == name) {
             Some((_, before)) => *before = value,
             None => self.entries.push((name.into(), value)),
@@ -74,15 +82,25 @@ impl Value {
     }
 
     pub(super) fn list(origin: Origin, items: Vec<Self>) -> Self {
-        Self::List(Arc::new(ScriptList { origin, items }))
+        let depth = 1 + items.iter().map(Self::depth).max().unwrap_or(0);
+        Self::List(Arc::new(ScriptList { depth, origin, items }))
     }
 
     pub(super) fn map(origin: Origin, entries: Vec<(Arc<str>, Self)>) -> Self {
-        Self::Map(Arc::new(ScriptMap { origin, entries }))
+        Self::Map(Arc::new(ScriptMap::new(origin, entries)))
     }
 
     pub(super) fn optional(text: Option<&str>) -> Self {
         text.map_or(Self::Null, Self::text)
+    }
+
+    /// How deep lists and maps hold one another.
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            Self::List(list) => list.depth,
+            Self::Map(map) => map.depth,
+            _ => 0,
+        }
     }
 
     /// The boolean that it is; no other kind is turned into one.

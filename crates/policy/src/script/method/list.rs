@@ -73,7 +73,8 @@ fn script(
             found(list.items.iter().rposition(|item| item.strictly_equals(&sought)))
         }
         Method::Join => {
-            let separator = if sought.is_nothing() { ",".into() } else { run.text_of(&sought)? };
+            let absent = matches!(sought, Value::Undefined);
+            let separator = if absent { ",".into() } else { run.text_of(&sought)? };
             return join(run, list, &separator).map(Some);
         }
         Method::Slice => {

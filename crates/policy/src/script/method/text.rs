@@ -2,7 +2,7 @@
 
 use regex::Captures;
 
-use super::super::limits::{SCRIPT_TEXT_BYTES_MAX, ScriptFault};
+use super::super::limits::{SCRIPT_LIST_ITEMS_MAX, SCRIPT_TEXT_BYTES_MAX, ScriptFault};
 use super::super::run::Run;
 use super::super::syntax::Argument;
 use super::super::value::{Value, count, is_space};
@@ -135,6 +135,9 @@ fn limit(value: &Value) -> usize {
     if matches!(value, Value::Undefined) {
         return usize::MAX;
     }
+    if value.to_number(SCRIPT_TEXT_BYTES_MAX).is_infinite() {
+        return 0;
+    }
     let limit = value.to_index(SCRIPT_TEXT_BYTES_MAX).rem_euclid(1 << 32);
     usize::try_from(limit).unwrap_or(usize::MAX)
 }
@@ -145,7 +148,7 @@ fn split(run: &mut Run<'_>, text: &str, by: &Value, most: &Value) -> Result<Valu
         return run.new_list(vec![Value::text(text)]);
     }
     let by = run.text_of(by)?;
-    let enough = super::super::limits::SCRIPT_LIST_ITEMS_MAX + 1;
+    let enough = SCRIPT_LIST_ITEMS_MAX + 1;
     let parts: Vec<Value> = if by.is_empty() {
         text.encode_utf16().take(most.min(enough)).map(|unit| Value::text(&String::from_utf16_lossy(&[unit]))).collect()
     } else {
@@ -164,10 +167,13 @@ fn with_pattern(
     let group = |found: &Captures<'_>, index: usize| {
         found.get(index).map_or(Value::Undefined, |part| Value::text(part.as_str()))
     };
-    let enough = super::super::limits::SCRIPT_LIST_ITEMS_MAX + 1;
     match method {
         Method::Match if global => {
-            let found: Vec<Value> = regex.find_iter(text).take(enough).map(|part| Value::text(part.as_str())).collect();
+            let mut found = Vec::new();
+            for part in all_matches(regex, text).take(SCRIPT_LIST_ITEMS_MAX + 1) {
+                spend_match(run, regex, text, &part)?;
+                found.push(group(&part, 0));
+            }
             if found.is_empty() { Ok(Value::Null) } else { run.new_list(found) }
         }
         Method::Match => match regex.captures(text) {
@@ -183,14 +189,37 @@ fn with_pattern(
             replace(run, text, (regex, global), &by)
         }
         _ => {
-            let parts = split_by_pattern(text, regex, limit(&argument(values, 1)).min(enough));
+            let most = limit(&argument(values, 1)).min(SCRIPT_LIST_ITEMS_MAX + 1);
+            let parts = split_by_pattern(run, text, regex, most)?;
             run.new_list(parts)
         }
     }
 }
 
+/// All matches as JavaScript finds them: an empty one may stand right behind another.
+fn all_matches<'t>(regex: &'t regex::Regex, text: &'t str) -> impl Iterator<Item = Captures<'t>> {
+    let mut at = Some(0);
+    std::iter::from_fn(move || {
+        let found = regex.captures_at(text, at.filter(|at| *at <= text.len())?)?;
+        let whole = found.get(0)?;
+        at = if whole.is_empty() {
+            // The next place is behind the next character, and the last one behind the text.
+            let next = text.get(whole.end()..).and_then(|rest| rest.chars().next());
+            next.map(|char| whole.end() + char.len_utf8())
+        } else {
+            Some(whole.end())
+        };
+        Some(found)
+    })
+}
+
 /// An empty match at either end splits nothing off, and groups stand between the parts, as in JavaScript.
-fn split_by_pattern(text: &str, regex: &regex::Regex, most: usize) -> Vec<Value> {
+fn split_by_pattern(
+    run: &mut Run<'_>,
+    text: &str,
+    regex: &regex::Regex,
+    most: usize,
+) -> Result<Vec<Value>, ScriptFault> {
     let mut parts = Vec::new();
     let mut start = 0;
     if text.is_empty() {
@@ -198,9 +227,10 @@ fn split_by_pattern(text: &str, regex: &regex::Regex, most: usize) -> Vec<Value>
             parts.push(Value::text(text));
         }
         parts.truncate(most);
-        return parts;
+        return Ok(parts);
     }
     for found in regex.captures_iter(text) {
+        spend_match(run, regex, text, &found)?;
         let Some(whole) = found.get(0) else { continue };
         if whole.end() == start || whole.start() >= text.len() || parts.len() >= most {
             continue;
@@ -212,7 +242,13 @@ fn split_by_pattern(text: &str, regex: &regex::Regex, most: usize) -> Vec<Value>
     }
     parts.push(Value::text(text.get(start..).unwrap_or_default()));
     parts.truncate(most);
-    parts
+    Ok(parts)
+}
+
+/// Each search for the next match may look at the whole rest of the text.
+fn spend_match(run: &mut Run<'_>, regex: &regex::Regex, text: &str, found: &Captures<'_>) -> Result<(), ScriptFault> {
+    let end = found.get(0).map_or(0, |whole| whole.end());
+    run.spend_pattern(regex, text.get(end..).unwrap_or_default())
 }
 
 fn replace(
@@ -224,9 +260,9 @@ fn replace(
     let mut out = String::new();
     let mut start = 0;
     let most = if global { usize::MAX } else { 1 };
-    for found in regex.captures_iter(text).take(most) {
+    for found in all_matches(regex, text).take(most) {
         let Some(whole) = found.get(0) else { continue };
-        run.spend(1)?;
+        spend_match(run, regex, text, &found)?;
         out.push_str(text.get(start..whole.start()).unwrap_or_default());
         substitute(by, &found, &mut out)?;
         run.check_text(out.len())?;

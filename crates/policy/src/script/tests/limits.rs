@@ -64,6 +64,29 @@ fn a_list_has_a_greatest_length() {
 }
 
 #[test]
+fn lists_and_maps_have_a_greatest_depth() {
+    let request = Request::usual();
+    for wrap in ["l = [l];", "l = { a: l };"] {
+        let nested = |depth: usize| format!("var l = []; {} J(l).length > 0", wrap.repeat(depth - 1));
+        assert_eq!(request.shown(&nested(SCRIPT_DEPTH_MAX)), "true", "{wrap}");
+        let fault = request.evaluate(&nested(SCRIPT_DEPTH_MAX + 1)).expect_err("a fault");
+        assert_eq!(fault.to_string(), "the script nests lists or maps deeper than 64");
+        assert!(fault.is_limit());
+    }
+}
+
+#[test]
+fn a_list_that_holds_another_many_times_costs_its_whole_text() {
+    let request = Request::usual();
+    let bush = format!("var l = ['a']; {}", "l = [l, l];".repeat(16));
+    assert_eq!(request.shown(&format!("{bush} l == 'x'")), "false");
+    for looked_at in ["l == 'x'", "l < 'x'", "+l", "'x'.includes(l)", "HAS_TAG(l)", "USER[l]"] {
+        let often = format!("{bush} var c = 'aaaaaaaaaaaa'.split(''); c.some(a => c.some(b => {{ {looked_at}; }}))");
+        assert!(request.evaluate(&often).expect_err(looked_at).is_limit(), "{looked_at}");
+    }
+}
+
+#[test]
 fn a_script_has_a_greatest_number_of_steps() {
     let request = Request::usual();
     // A function is called for each of the items of a list, in a list, in a list.
@@ -80,6 +103,11 @@ fn a_script_has_a_greatest_number_of_steps() {
     assert!(request.evaluate(&searched).expect_err("a fault").is_limit());
     let matched = format!("{} /(x+x+)+y/.test(x)", doubled(18));
     assert_eq!(request.shown(&matched), "false");
+    // Here each match looks at the whole rest.
+    for called in ["x.replace(/a(.*z)?/g, '')", "x.match(/a(.*z)?/g)", "x.split(/a(.*z)?/)"] {
+        let fault = request.evaluate(&format!("{} {called}", doubled(17))).expect_err("a fault");
+        assert!(fault.is_limit(), "{called}");
+    }
     let matched_often = format!("{} 'aaaa'.split('').some(a => /(x+x+)+y/.test(x))", doubled(18));
     assert!(request.evaluate(&matched_often).expect_err("a fault").is_limit());
 }
