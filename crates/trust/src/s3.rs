@@ -132,6 +132,8 @@ impl HttpService for Checked {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (parts, body) = request.into_parts();
         let telling = Telling::of(&parts.method, parts.uri.query().unwrap_or_default());
+        let is_creation = parts.headers.contains_key(http::header::IF_NONE_MATCH);
+        let told = |error| told(error, is_creation);
         let body = body.collect().await.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?.to_bytes();
         let request = reqwest::Request::try_from(http::Request::from_parts(parts, body)).map_err(told)?;
         let response = self.http.execute(request).await.map_err(told)?;
@@ -143,7 +145,10 @@ impl HttpService for Checked {
             return Err(HttpError::new(HttpErrorKind::Decode, Refused(reason)));
         }
         let (parts, body) = response.into_parts();
-        Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body.map_err(told))))
+        Ok(HttpResponse::from_parts(
+            parts,
+            HttpResponseBody::new(body.map_err(move |error| self::told(error, is_creation))),
+        ))
     }
 }
 
@@ -208,17 +213,53 @@ pub(crate) fn is_same_key(wanted: &str, found: &str) -> bool {
     }
 }
 
-fn told(error: reqwest::Error) -> HttpError {
+/// Says whether a request may be repeated. What is wrong with TLS is wrong the next time too.
+///
+/// A connection that is cut off while an object is to be made once leaves open whether it was: whoever makes it finds out,
+/// since the answer to a repetition would be about another put than that of the caller.
+fn told(error: reqwest::Error, is_creation: bool) -> HttpError {
     let kind = if error.is_timeout() {
         HttpErrorKind::Timeout
-    } else if error.is_connect() && !matches!(network::unanswered(&error), crate::Problem::Tls(_)) {
+    } else if network::tls_cause(&error).is_some() {
+        HttpErrorKind::Unknown
+    } else if error.is_connect() {
         HttpErrorKind::Connect
     } else if error.is_body() || error.is_decode() {
         HttpErrorKind::Interrupted
     } else {
-        HttpErrorKind::Unknown
+        match cut_off(&error) {
+            Some(CutOff::Unsent) => HttpErrorKind::Request,
+            Some(CutOff::Unanswered) if is_creation => HttpErrorKind::Interrupted,
+            Some(CutOff::Unanswered) => HttpErrorKind::Request,
+            None => HttpErrorKind::Unknown,
+        }
     };
     HttpError::new(kind, error.without_url())
+}
+
+/// How far a request came whose connection ended before it was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CutOff {
+    Unsent,
+    /// The service may have got it.
+    Unanswered,
+}
+
+/// Where the connection was closed or reset, how far the request had come.
+fn cut_off(error: &(dyn std::error::Error + 'static)) -> Option<CutOff> {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    if let Some(error) = network::cause::<hyper::Error>(error) {
+        if error.is_canceled() || error.is_closed() {
+            return Some(CutOff::Unsent);
+        }
+        if error.is_incomplete_message() || error.is_body_write_aborted() {
+            return Some(CutOff::Unanswered);
+        }
+    }
+    let is_cut = |error: &std::io::Error| {
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+    };
+    network::cause::<std::io::Error>(error).filter(|error| is_cut(error)).map(|_| CutOff::Unanswered)
 }
 
 #[cfg(test)]

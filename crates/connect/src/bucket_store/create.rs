@@ -25,15 +25,21 @@ pub(crate) enum Creation {
 
 impl BucketStore {
     /// Whether the service creates an object once. One that does not know the condition would overwrite it each time, and
-    /// say that all is well; an object of that name stays.
+    /// say that all is well; an object of that name stays. A put that is not answered is made once more.
     pub(crate) fn creates_once(&self, path: &str) -> Result<bool, SourceError> {
+        use object_store::Error::{AlreadyExists, Generic};
         let location = self.location(path)?;
-        for _ in 0..2 {
+        let (mut taken, mut was_unanswered) = (0, false);
+        while taken < 2 {
             let put = self.objects.put_opts(&location, PutPayload::new(), PutOptions::from(PutMode::Create));
             match self.runtime.block_on(put) {
-                Ok(_) => {}
-                Err(object_store::Error::AlreadyExists { .. }) => return Ok(true),
-                Err(error) => return Err(self.not_written(path, error)),
+                Ok(_) => taken += 1,
+                Err(AlreadyExists { .. }) => return Ok(true),
+                Err(error) => match (self.refusal)() {
+                    Some(reason) => return Err(SourceError::Encryption { path: path.to_owned(), reason }),
+                    None if matches!(error, Generic { .. }) && !was_unanswered => was_unanswered = true,
+                    None => return Err(self.not_written(path, error)),
+                },
             }
         }
         Ok(false)
@@ -189,6 +195,10 @@ mod tests {
         for (puts, known) in [
             (&[Put::Done][..], "Ok(true)"),
             (&[Put::Unconditional; 2], "Ok(false)"),
+            (&[Put::Unanswered], "Ok(true)"),
+            (&[Put::Lost], "Ok(true)"),
+            (&[Put::Unconditional, Put::Lost, Put::Unconditional], "Ok(false)"),
+            (&[Put::Lost, Put::Lost], "Err(Unwritable"),
             (&[Put::Denied], "Err(Unwritable"),
         ] {
             let puts = Mutex::new(puts.to_vec());
