@@ -19,7 +19,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{ClientOptions, CredentialProvider, ObjectStore, RetryConfig};
 
 use crate::error::TrustError;
-use crate::network;
+use crate::network::{self, ObjectHttp};
 use crate::site::Site;
 
 const SSE: &str = "x-amz-server-side-encryption";
@@ -58,7 +58,7 @@ impl Site {
     pub fn bucket(&self, location: &S3Location) -> Result<Bucket, TrustError> {
         let config = self.aws_config(location.endpoint.as_deref())?;
         let refusal = Arc::new(Mutex::new(None));
-        let http = network::http_for_objects(&self.tls(location.tls.as_ref())?)?;
+        let http = ObjectHttp::new(&self.tls(location.tls.as_ref())?)?;
         let service = Checked { http, key: location.kms_key.clone(), refusal: Arc::clone(&refusal) };
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&location.bucket)
@@ -118,7 +118,7 @@ impl HttpConnector for Connector {
 /// Makes requests on our connections and looks at the encryption of every object that is read or written.
 #[derive(Debug, Clone)]
 struct Checked {
-    http: reqwest::Client,
+    http: ObjectHttp,
     key: Option<String>,
     refusal: Arc<Mutex<Option<String>>>,
 }
