@@ -3,7 +3,7 @@
 //! An object that is not under the customer-managed key is refused when its header comes, before its content is looked at:
 //! under a key of the provider's own (SSE-S3) nobody but the provider decides who may read it, and nothing tells who did.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,7 +32,6 @@ const ATTEMPTS_MAX: usize = 8;
 pub struct Bucket {
     /// Its objects.
     pub objects: Arc<AmazonS3>,
-    refusal: Arc<Mutex<Option<String>>>,
 }
 
 impl Bucket {
@@ -44,12 +43,11 @@ impl Bucket {
             false => Arc::new(PrefixStore::new(objects, prefix)),
         }
     }
+}
 
-    /// Why the last object was refused, if its encryption was the reason. Telling it once forgets it.
-    pub fn refusal(&self) -> impl Fn() -> Option<String> + Send + Sync + 'static {
-        let refusal = Arc::clone(&self.refusal);
-        move || refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
+/// Why an object of a [`Bucket`] was refused, in one sentence, if its encryption is what the error is about.
+pub fn refusal_of(error: &object_store::Error) -> Option<String> {
+    network::cause::<Refused>(error).map(|Refused(reason)| reason.clone())
 }
 
 impl Site {
@@ -57,9 +55,8 @@ impl Site {
     /// read is refused where it is not.
     pub fn bucket(&self, location: &S3Location) -> Result<Bucket, TrustError> {
         let config = self.aws_config(location.endpoint.as_deref())?;
-        let refusal = Arc::new(Mutex::new(None));
         let http = ObjectHttp::new(&self.tls(location.tls.as_ref())?)?;
-        let service = Checked { http, key: location.kms_key.clone(), refusal: Arc::clone(&refusal) };
+        let service = Checked { http, key: location.kms_key.clone() };
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&location.bucket)
             .with_http_connector(Connector(service))
@@ -81,7 +78,7 @@ impl Site {
             builder = builder.with_sse_kms_encryption(key);
         }
         let objects = builder.build().map_err(|error| TrustError::Tls(error.to_string()))?;
-        Ok(Bucket { objects: Arc::new(objects), refusal })
+        Ok(Bucket { objects: Arc::new(objects) })
     }
 }
 
@@ -120,9 +117,9 @@ impl HttpConnector for Connector {
 struct Checked {
     http: ObjectHttp,
     key: Option<String>,
-    refusal: Arc<Mutex<Option<String>>>,
 }
 
+/// Why an object is refused: the error of the request, which object_store keeps among the sources of its own.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Refused(String);
@@ -141,7 +138,6 @@ impl HttpService for Checked {
         if let Some(key) = self.key.as_ref().filter(|_| response.status().is_success())
             && let Err(reason) = telling.check(key, response.headers())
         {
-            *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
             return Err(HttpError::new(HttpErrorKind::Decode, Refused(reason)));
         }
         let (parts, body) = response.into_parts();
@@ -295,6 +291,63 @@ mod tests {
                 None => assert_eq!(checked, Ok(()), "{encryption:?} {key:?}"),
                 Some(wrong) => assert!(checked.unwrap_err().contains(wrong), "{encryption:?} {key:?}"),
             }
+        }
+    }
+
+    /// Gives no object: refuses those that are named so, and fails at others.
+    #[derive(Debug)]
+    struct Refusing;
+
+    #[async_trait]
+    impl HttpService for Refusing {
+        async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+            let path = request.uri().path().to_owned();
+            Err(match path.ends_with("refused") {
+                true => HttpError::new(HttpErrorKind::Decode, Refused(format!("{} {path}", request.method()))),
+                false => HttpError::new(HttpErrorKind::Decode, std::io::Error::other("something else")),
+            })
+        }
+    }
+
+    #[derive(Debug)]
+    struct ToRefusing;
+
+    impl HttpConnector for ToRefusing {
+        fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+            Ok(HttpClient::new(Refusing))
+        }
+    }
+
+    #[tokio::test]
+    async fn each_error_tells_its_own_refusal_and_no_other() {
+        use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
+        let objects = AmazonS3Builder::new()
+            .with_bucket_name("lake")
+            .with_region("eu-central-1")
+            .with_access_key_id("id")
+            .with_secret_access_key("secret")
+            .with_http_connector(ToRefusing)
+            .build()
+            .unwrap();
+        let objects: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(objects, "below"));
+        let (refused, other) = ("refused".into(), "other".into());
+        let errors = async |path| {
+            let create = PutOptions::from(PutMode::Create);
+            [
+                ("GET", objects.get(path).await.err()),
+                ("HEAD", objects.head(path).await.err()),
+                ("PUT", objects.put(path, PutPayload::new()).await.err()),
+                ("PUT", objects.put_opts(path, PutPayload::new(), create).await.err()),
+                ("POST", objects.put_multipart(path).await.err()),
+            ]
+        };
+        let (refused, other) = tokio::join!(errors(&refused), errors(&other));
+        for (method, error) in refused {
+            let reason = refusal_of(&error.unwrap()).unwrap();
+            assert!(reason.starts_with(method) && reason.ends_with("/below/refused"), "{method}: {reason}");
+        }
+        for (method, error) in other {
+            assert_eq!(refusal_of(&error.unwrap()), None, "{method}");
         }
     }
 

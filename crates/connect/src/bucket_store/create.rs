@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
+use lockgate_trust::refusal_of;
 use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::{BucketStore, told};
@@ -35,7 +36,7 @@ impl BucketStore {
             match self.runtime.block_on(put) {
                 Ok(_) => taken += 1,
                 Err(AlreadyExists { .. }) => return Ok(true),
-                Err(error) => match (self.refusal)() {
+                Err(error) => match refusal_of(&error) {
                     Some(reason) => return Err(SourceError::Encryption { path: path.to_owned(), reason }),
                     None if matches!(error, Generic { .. }) && !was_unanswered => was_unanswered = true,
                     None => return Err(self.not_written(path, error)),
@@ -59,7 +60,7 @@ impl BucketStore {
             match self.runtime.block_on(self.objects.put_opts(&location, payload, options.clone())) {
                 Ok(_) => return Ok(Creation::Made),
                 Err(error) => {
-                    if let Some(reason) = (self.refusal)() {
+                    if let Some(reason) = refusal_of(&error) {
                         return Err(SourceError::Encryption { path: path.to_owned(), reason });
                     }
                     let is_denied = matches!(error, PermissionDenied { .. } | Unauthenticated { .. } | NotFound { .. });
@@ -78,7 +79,7 @@ impl BucketStore {
                 Ok(_) => return Ok(Creation::Taken),
                 Err(NotFound { .. }) => {}
                 Err(error) => {
-                    return match (self.refusal)() {
+                    return match refusal_of(&error) {
                         // It is there, and not as ours would be.
                         Some(reason) => Err(SourceError::Encryption { path: path.to_owned(), reason }),
                         None => Ok(Creation::Unknown(unanswered.unwrap_or_else(|| told(error)))),
@@ -203,7 +204,7 @@ mod tests {
         ] {
             let puts = Mutex::new(puts.to_vec());
             let faulty = Arc::new(Faulty { objects: InMemory::new(), puts, is_unreadable: false });
-            let store = BucketStore::new(faulty, ("b", "p"), Arc::new(|| None), runtime.handle().clone());
+            let store = BucketStore::new(faulty, ("b", "p"), runtime.handle().clone());
             let found = format!("{:?}", store.creates_once("once"));
             assert!(found.starts_with(known), "{known}: {found}");
         }
@@ -234,7 +235,7 @@ mod tests {
             let puts = Mutex::new(puts.iter().rev().copied().collect());
             let faulty = Arc::new(Faulty { objects, puts, is_unreadable });
             let handle = runtime.handle().clone();
-            let store = BucketStore::new(Arc::clone(&faulty) as _, ("b", "p"), Arc::new(|| None), handle);
+            let store = BucketStore::new(Arc::clone(&faulty) as _, ("b", "p"), handle);
             let made = format!("{:?}", store.create("commit", Bytes::from_static(b"ours")));
             assert!(made.starts_with(becomes), "{faulty:?}: {made}");
             if becomes == "Ok(Made)" {
