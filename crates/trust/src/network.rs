@@ -195,8 +195,41 @@ pub fn jittered(pause: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// For servers that tests themselves are, without TLS too.
+    pub(crate) fn clients() -> reqwest::ClientBuilder {
+        let tls = ClientConfig::builder_with_provider(Arc::new(crate::tls::provider(jiff::Timestamp::now())))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        super::clients(&Arc::new(tls)).https_only(false)
+    }
+
+    #[tokio::test]
+    async fn an_object_may_take_longer_to_be_put_than_an_answer_may_pause() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", server.local_addr().unwrap());
+        let request = |method| {
+            let mut request = reqwest::Request::new(method, url.parse().unwrap());
+            *request.body_mut() = Some("content".into());
+            request
+        };
+        let answers = clients().read_timeout(Duration::from_millis(50)).build().unwrap();
+        let http = ObjectHttp { answers, puts: clients().build().unwrap() };
+        let (putting, put) = (http.clone(), request(reqwest::Method::PUT));
+        let put = tokio::spawn(async move { putting.execute(put).await });
+        let (mut service, _) = server.accept().await.unwrap();
+        // The put has lasted longer than this when it is answered.
+        assert!(http.execute(request(reqwest::Method::GET)).await.unwrap_err().is_timeout());
+        service.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        assert!(put.await.unwrap().unwrap().status().is_success());
+    }
 
     #[test]
     fn the_time_for_an_object_grows_with_it() {

@@ -294,6 +294,32 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_connection_that_is_cut_off_is_no_unknown_error() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let http = network::tests::clients().build().unwrap();
+        for (scheme, is_creation, kind) in [
+            ("http", false, HttpErrorKind::Request),
+            ("http", true, HttpErrorKind::Interrupted),
+            ("https", false, HttpErrorKind::Unknown),
+        ] {
+            let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let cuts_off = async {
+                let (mut connection, _) = server.accept().await.unwrap();
+                connection.read_u8().await.unwrap();
+                if scheme == "https" {
+                    connection.write_all(b"this is no TLS").await.unwrap();
+                }
+            };
+            let asked = http.get(format!("{scheme}://{}/", server.local_addr().unwrap())).send();
+            let (asked, ()) = tokio::join!(asked, cuts_off);
+            let error = told(asked.unwrap_err(), is_creation);
+            assert_eq!(error.kind(), kind, "{scheme} {is_creation}: {error:?}");
+        }
+        let error = told(http.get("http://127.0.0.1:9/").send().await.unwrap_err(), true);
+        assert_eq!(error.kind(), HttpErrorKind::Connect, "{error:?}");
+    }
+
     /// Gives no object: refuses those that are named so, and fails at others.
     #[derive(Debug)]
     struct Refusing;
