@@ -15,6 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use lockgate_model::Sha256Digest;
+use lockgate_trust::refusal_of;
 use object_store::path::Path;
 use object_store::{GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt};
 use tokio::runtime::Handle;
@@ -42,13 +43,8 @@ pub struct BucketStore {
     objects: Arc<dyn ObjectStore>,
     bucket: String,
     prefix: String,
-    /// Why the last answer was not taken, where that was our decision and not the service's.
-    refusal: Refusal,
     runtime: Handle,
 }
-
-/// Says why an object's encryption was refused, if it was.
-pub type Refusal = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 impl fmt::Debug for BucketStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,13 +68,8 @@ pub struct ObjectVersion {
 
 impl BucketStore {
     /// Takes the objects of a bucket below a prefix, without slashes at its ends. `runtime` makes the calls.
-    pub fn new(
-        objects: Arc<dyn ObjectStore>,
-        (bucket, prefix): (&str, &str),
-        refusal: Refusal,
-        runtime: Handle,
-    ) -> Self {
-        Self { objects, bucket: bucket.to_owned(), prefix: prefix.to_owned(), refusal, runtime }
+    pub fn new(objects: Arc<dyn ObjectStore>, (bucket, prefix): (&str, &str), runtime: Handle) -> Self {
+        Self { objects, bucket: bucket.to_owned(), prefix: prefix.to_owned(), runtime }
     }
 
     /// The objects that match, sorted bytewise by path; empty if none does. Fails beyond [`LISTED_FILES_MAX`].
@@ -263,7 +254,7 @@ impl BucketStore {
     }
 
     fn failed(&self, path: &str, error: object_store::Error) -> SourceError {
-        if let Some(reason) = (self.refusal)() {
+        if let Some(reason) = refusal_of(&error) {
             return SourceError::Encryption { path: path.to_owned(), reason };
         }
         SourceError::Unreadable { path: path.to_owned(), source: told(error) }

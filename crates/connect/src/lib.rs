@@ -34,7 +34,7 @@ mod value_format;
 mod values;
 
 pub use arrow_type::arrow_type;
-pub use bucket_store::{BucketStore, ObjectVersion, Refusal};
+pub use bucket_store::{BucketStore, ObjectVersion};
 pub use column_builder::{is_value, parse_value};
 pub use csv::{COLUMNS_MAX, CsvOptions, CsvReader, FIELD_BYTES_MAX, RECORD_BYTES_MAX, TextLimits};
 pub use decode::decode;

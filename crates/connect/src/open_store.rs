@@ -40,9 +40,8 @@ pub fn dataset_store(site: &Site, name: &StoreName) -> Result<DatasetStore, Fail
 
 fn bucket_store(site: &Site, location: &S3Location) -> Result<BucketStore, Failure> {
     let bucket = site.bucket(location)?;
-    let refusal = Arc::new(bucket.refusal());
     let handle = site.network()?.handle().clone();
-    Ok(BucketStore::new(bucket.objects, (&location.bucket, &location.prefix), refusal, handle))
+    Ok(BucketStore::new(bucket.objects, (&location.bucket, &location.prefix), handle))
 }
 
 /// The way to a database; nothing is connected to yet. Each attempt to connect fetches the login and our certificate anew.

@@ -52,7 +52,7 @@ pub use merkle::{Hash, check_consistency, check_inclusion, leaf_hash};
 pub use note::VerifierKey;
 pub use proof::proof_file;
 pub use reader::LedgerReader;
-pub use store::{ATTACHMENT_BYTES_MAX, LedgerStore, Refusal, Revision};
+pub use store::{ATTACHMENT_BYTES_MAX, LedgerStore, Revision};
 pub use tile::{BUNDLE_BYTES_MAX, TILE_WIDTH};
 pub use verify::{Finding, Verified, VerifyError, verify};
 pub use writer::LedgerWriter;

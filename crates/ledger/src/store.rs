@@ -24,14 +24,12 @@ pub const ATTACHMENT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// How much of an attachment is held when only its digest is wanted.
 const CHUNK_BYTES: u64 = 1024 * 1024;
 
-/// Says why an object was refused that the store gave, if that was our decision.
-pub type Refusal = Arc<dyn Fn() -> Option<String> + Send + Sync>;
-
 /// Where a ledger's objects are.
 #[derive(Clone)]
 pub struct LedgerStore {
     objects: Arc<dyn ObjectStore>,
-    refusal: Option<Refusal>,
+    /// Says why an object was refused that the store gave, if that was our decision.
+    refusal_of: fn(&object_store::Error) -> Option<String>,
     /// The folder, where it is one: files are written there without the library, which does not sync them.
     folder: Option<PathBuf>,
     /// Whether somebody in this process writes through this store or a copy of it.
@@ -71,17 +69,17 @@ impl LedgerStore {
 
     /// A ledger in an object store whose puts are atomic, and durable when they return.
     pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects, refusal: None, folder: None, writing: Arc::default() }
+        Self { objects, refusal_of: |_| None, folder: None, writing: Arc::default() }
     }
 
-    /// The same store, of which some objects are refused; `refusal` says why the last one was.
+    /// The same store, of which some objects are refused; `refusal_of` says why, where that is what an error is about.
     #[must_use]
-    pub fn with_refusal(self, refusal: Refusal) -> Self {
-        Self { refusal: Some(refusal), ..self }
+    pub fn with_refusal_of(self, refusal_of: fn(&object_store::Error) -> Option<String>) -> Self {
+        Self { refusal_of, ..self }
     }
 
     fn failed(&self, object: &str, verb: &'static str, error: &object_store::Error) -> LedgerError {
-        match self.refusal.as_ref().and_then(|refusal| refusal()) {
+        match (self.refusal_of)(error) {
             Some(reason) => LedgerError::Refused { object: object.to_owned(), reason },
             None => LedgerError::Storage { object: object.to_owned(), verb, reason: error.to_string() },
         }

@@ -3,6 +3,8 @@
 //! Five signed requests; what the credentials may not see is told as that.
 
 use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
+use lockgate_model::Failure;
 use lockgate_project::S3Location;
 use object_store::aws::{AwsAuthorizer, AwsCredential};
 use object_store::client::HttpRequestBody;
@@ -79,7 +81,7 @@ impl Site {
         let endpoint = endpoint.map_or_else(|| format!("https://s3.{region}.amazonaws.com"), Clone::clone);
         let provider = config.credentials_provider().ok_or_else(|| failed(Problem::Denied))?;
         let asked = self.network()?.wait(async {
-            let given = provider.provide_credentials().await.map_err(|_| Problem::Denied)?;
+            let given = provider.provide_credentials().await.map_err(|error| without_credentials(&error))?;
             let credential = AwsCredential {
                 key_id: given.access_key_id().to_owned(),
                 secret_key: given.secret_access_key().to_owned(),
@@ -104,6 +106,11 @@ impl Site {
             demands_tls: policy.map(|json| Some(json.is_some_and(|json| demands_tls(json, &location.bucket)))),
         })
     }
+}
+
+/// Why no credentials could be had, as the source of them tells it.
+fn without_credentials(error: &CredentialsError) -> Problem {
+    network::cause::<Failure>(error).map_or(Problem::Denied, |failure| Problem::Other(failure.clone()))
 }
 
 /// What a bucket answers to a question about a setting.
@@ -286,6 +293,14 @@ mod tests {
             not_blocked("<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>false</IgnorePublicAcls>"),
             PUBLIC_ACCESS[1..]
         );
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_had_keep_their_cause() {
+        let silent = Failure::new(lockgate_model::FailureKind::Unreachable, "nobody answers");
+        let problem = without_credentials(&CredentialsError::provider_error(silent.clone()));
+        assert_eq!(problem, Problem::Other(silent));
+        assert_eq!(without_credentials(&CredentialsError::not_loaded_no_source()), Problem::Denied);
     }
 
     #[test]

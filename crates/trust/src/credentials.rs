@@ -17,11 +17,13 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future::ProvideCredentials as Providing;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use lockgate_model::{Failure, FailureKind};
 use tokio::runtime::Handle;
 
 use crate::aws;
 use crate::error::{Problem, TrustError};
+use crate::network;
 use crate::oauth::TokenClient;
 use crate::vault::{Method, Vault};
 
@@ -180,16 +182,38 @@ pub(crate) struct Chain(pub(crate) SharedCredentialsProvider);
 impl Source for Chain {
     async fn fetch(&self) -> Result<Fetched, Failure> {
         let found = self.0.provide_credentials().await;
-        let credentials = found.map_err(|error| {
-            let message = format!("no AWS credentials could be had: {}", crate::network::root_of(&error));
-            Failure::new(FailureKind::Denied, message).with_help(
-                "set them where AWS's usual chain looks (environment, profile, role of the machine), or name `vault:` or \
-                 `web_identity:` under `aws:` in lockgate.yaml",
-            )
-        })?;
+        let credentials = found.map_err(|error| no_credentials(&error))?;
         let until = credentials.expiry().map_or(Until::Unstated, Until::At);
         Ok(Fetched { credentials, until })
     }
+}
+
+/// What it means that AWS's chain gave no credentials: there are none, or who has them does not answer now.
+fn no_credentials(error: &CredentialsError) -> Failure {
+    let kind = match error {
+        CredentialsError::ProviderTimedOut(_) => FailureKind::Unreachable,
+        CredentialsError::ProviderError(_) if is_unanswered(error) => FailureKind::Unreachable,
+        // The SDK may come to know other errors.
+        _ => FailureKind::Denied,
+    };
+    let help = match kind {
+        FailureKind::Unreachable => "run again; check that the service that gives them can be reached from here",
+        _ => {
+            "set them where AWS's usual chain looks (environment, profile, role of the machine), or name `vault:` or \
+             `web_identity:` under `aws:` in lockgate.yaml"
+        }
+    };
+    Failure::new(kind, format!("no AWS credentials could be had: {}", network::root_of(error))).with_help(help)
+}
+
+/// Whether a call got no answer. A file that cannot be read is an I/O error too, and no such call.
+fn is_unanswered(error: &CredentialsError) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+    let is_of_a_file =
+        |kind| matches!(kind, InvalidData | InvalidInput | IsADirectory | NotADirectory | NotFound | PermissionDenied);
+    network::tls_cause(error).is_none()
+        && (network::cause::<ConnectorError>(error).is_some_and(|error| error.is_io() || error.is_timeout())
+            || network::cause::<std::io::Error>(error).is_some_and(|error| !is_of_a_file(error.kind())))
 }
 
 /// A path in Vault: of its AWS engine, or of a key/value engine.
@@ -338,6 +362,35 @@ mod tests {
 
         fn asked(&self) -> u32 {
             *self.source.asked.lock().unwrap()
+        }
+    }
+
+    #[test]
+    fn a_chain_that_does_not_answer_is_worth_another_run_and_one_that_has_nothing_is_not() {
+        use std::io::{Error, ErrorKind};
+        let unknown_authority = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        for (error, kind) in [
+            (CredentialsError::provider_timed_out(Duration::from_secs(1)), FailureKind::Unreachable),
+            (
+                CredentialsError::provider_error(ConnectorError::io(Error::other("reset").into())),
+                FailureKind::Unreachable,
+            ),
+            (
+                CredentialsError::provider_error(ConnectorError::timeout("it takes too long".into())),
+                FailureKind::Unreachable,
+            ),
+            (CredentialsError::provider_error(Error::from(ErrorKind::ConnectionReset)), FailureKind::Unreachable),
+            (
+                CredentialsError::provider_error(ConnectorError::io(Error::other(unknown_authority).into())),
+                FailureKind::Denied,
+            ),
+            (CredentialsError::provider_error(Error::from(ErrorKind::PermissionDenied)), FailureKind::Denied),
+            (CredentialsError::provider_error("the role does not trust us"), FailureKind::Denied),
+            (CredentialsError::invalid_configuration("no region"), FailureKind::Denied),
+            (CredentialsError::not_loaded("no providers in the chain gave any"), FailureKind::Denied),
+            (CredentialsError::not_loaded_no_source(), FailureKind::Denied),
+        ] {
+            assert_eq!(no_credentials(&error).kind, kind, "{error:?}");
         }
     }
 

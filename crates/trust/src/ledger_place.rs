@@ -13,6 +13,7 @@ use lockgate_project::LedgerLocation;
 use crate::durable_file::write_durably;
 use crate::error::TrustError;
 use crate::network::Network;
+use crate::s3::refusal_of;
 use crate::site::Site;
 
 /// The log's newest checkpoint: a ledger that has one was begun.
@@ -64,7 +65,7 @@ impl Site {
             LedgerLocation::Folder(folder) => Kind::Folder(folder.clone()),
             LedgerLocation::Bucket(location) => {
                 let bucket = self.bucket(location)?;
-                let store = LedgerStore::over(bucket.below(&location.prefix)).with_refusal(Arc::new(bucket.refusal()));
+                let store = LedgerStore::over(bucket.below(&location.prefix)).with_refusal_of(refusal_of);
                 Kind::Bucket { shown: location.to_string(), store, network: self.network()? }
             }
         }))

@@ -43,7 +43,7 @@ pub use oauth::{
     BearerToken, Claims, FetchKeys, JWKS_KEYS_MAX, JwtRefusal, JwtValidator, TOKEN_BYTES_MAX, TokenClient,
 };
 pub use probe::{CertificateFacts, Opening, TlsFacts, TokenFacts};
-pub use s3::Bucket;
+pub use s3::{Bucket, refusal_of};
 pub use site::Site;
 pub use subject_salts::{SUBJECT_SALTS_FILE, SubjectSalts, SubjectState};
 pub use vault::LeaseStatus;

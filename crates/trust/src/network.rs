@@ -12,6 +12,8 @@ use crate::error::{Problem, TrustError};
 
 /// How long one call may take.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// An object that is sent more slowly is given up, in bytes per second.
+const PUT_BYTES_PER_S_MIN: u64 = 64 * 1024;
 /// How long a service that cannot be reached, is sealed or throttles is tried again.
 pub(crate) const RETRY_DEADLINE: Duration = Duration::from_secs(45);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -46,9 +48,36 @@ pub(crate) fn http(tls: &Arc<ClientConfig>) -> Result<reqwest::Client, TrustErro
     built(clients(tls).timeout(CALL_TIMEOUT))
 }
 
-/// The same for contents of any length: only a pause in it is limited.
-pub(crate) fn http_for_objects(tls: &Arc<ClientConfig>) -> Result<reqwest::Client, TrustError> {
-    built(clients(tls).read_timeout(CALL_TIMEOUT))
+/// The same for objects of any length.
+///
+/// An answer must begin within [`CALL_TIMEOUT`], and may pause no longer; how long it is in all is not limited. The library
+/// counts the time in which a request is sent as such a pause, so an object that is put has its own [`put_timeout`].
+#[derive(Debug, Clone)]
+pub(crate) struct ObjectHttp {
+    answers: reqwest::Client,
+    puts: reqwest::Client,
+}
+
+impl ObjectHttp {
+    pub(crate) fn new(tls: &Arc<ClientConfig>) -> Result<Self, TrustError> {
+        Ok(Self { answers: built(clients(tls).read_timeout(CALL_TIMEOUT))?, puts: built(clients(tls))? })
+    }
+
+    pub(crate) async fn execute(&self, mut request: reqwest::Request) -> reqwest::Result<reqwest::Response> {
+        if request.method() != reqwest::Method::PUT {
+            return self.answers.execute(request).await;
+        }
+        let content = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default();
+        let timeout = put_timeout(content.len() as u64);
+        *request.timeout_mut() = Some(timeout);
+        self.puts.execute(request).await
+    }
+}
+
+/// How long an object of so many bytes may take to be sent and answered: as long as a call, and what it takes to send it at
+/// [`PUT_BYTES_PER_S_MIN`].
+fn put_timeout(bytes: u64) -> Duration {
+    CALL_TIMEOUT + Duration::from_secs(bytes.div_ceil(PUT_BYTES_PER_S_MIN))
 }
 
 fn clients(tls: &Arc<ClientConfig>) -> reqwest::ClientBuilder {
@@ -163,4 +192,56 @@ pub(crate) async fn retried<T, F: Future<Output = Result<T, Problem>>>(
 pub fn jittered(pause: Duration) -> Duration {
     let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
     pause / 2 + pause.mul_f64(f64::from(nanos % 1_000) / 2_000.0)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// For servers that tests themselves are, without TLS too.
+    pub(crate) fn clients() -> reqwest::ClientBuilder {
+        let tls = ClientConfig::builder_with_provider(Arc::new(crate::tls::provider(jiff::Timestamp::now())))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        super::clients(&Arc::new(tls)).https_only(false)
+    }
+
+    #[tokio::test]
+    async fn an_object_may_take_longer_to_be_put_than_an_answer_may_pause() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", server.local_addr().unwrap());
+        let request = |method| {
+            let mut request = reqwest::Request::new(method, url.parse().unwrap());
+            *request.body_mut() = Some("content".into());
+            request
+        };
+        let answers = clients().read_timeout(Duration::from_millis(50)).build().unwrap();
+        let http = ObjectHttp { answers, puts: clients().build().unwrap() };
+        let (putting, put) = (http.clone(), request(reqwest::Method::PUT));
+        let put = tokio::spawn(async move { putting.execute(put).await });
+        let (mut service, _) = server.accept().await.unwrap();
+        // The put has lasted longer than this when it is answered.
+        assert!(http.execute(request(reqwest::Method::GET)).await.unwrap_err().is_timeout());
+        service.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        assert!(put.await.unwrap().unwrap().status().is_success());
+    }
+
+    #[test]
+    fn the_time_for_an_object_grows_with_it() {
+        for (bytes, seconds) in [
+            (0, 15),
+            (1, 16),
+            (PUT_BYTES_PER_S_MIN, 16),
+            (PUT_BYTES_PER_S_MIN + 1, 17),
+            (5 * 1024 * 1024, 15 + 80),
+            (4 * 1024 * 1024 * 1024, 15 + 65_536),
+        ] {
+            assert_eq!(put_timeout(bytes), Duration::from_secs(seconds), "{bytes}");
+        }
+    }
 }

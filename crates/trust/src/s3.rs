@@ -3,7 +3,7 @@
 //! An object that is not under the customer-managed key is refused when its header comes, before its content is looked at:
 //! under a key of the provider's own (SSE-S3) nobody but the provider decides who may read it, and nothing tells who did.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,7 +19,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{ClientOptions, CredentialProvider, ObjectStore, RetryConfig};
 
 use crate::error::TrustError;
-use crate::network;
+use crate::network::{self, ObjectHttp};
 use crate::site::Site;
 
 const SSE: &str = "x-amz-server-side-encryption";
@@ -32,7 +32,6 @@ const ATTEMPTS_MAX: usize = 8;
 pub struct Bucket {
     /// Its objects.
     pub objects: Arc<AmazonS3>,
-    refusal: Arc<Mutex<Option<String>>>,
 }
 
 impl Bucket {
@@ -44,12 +43,11 @@ impl Bucket {
             false => Arc::new(PrefixStore::new(objects, prefix)),
         }
     }
+}
 
-    /// Why the last object was refused, if its encryption was the reason. Telling it once forgets it.
-    pub fn refusal(&self) -> impl Fn() -> Option<String> + Send + Sync + 'static {
-        let refusal = Arc::clone(&self.refusal);
-        move || refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
+/// Why an object of a [`Bucket`] was refused, in one sentence, if its encryption is what the error is about.
+pub fn refusal_of(error: &object_store::Error) -> Option<String> {
+    network::cause::<Refused>(error).map(|Refused(reason)| reason.clone())
 }
 
 impl Site {
@@ -57,9 +55,8 @@ impl Site {
     /// read is refused where it is not.
     pub fn bucket(&self, location: &S3Location) -> Result<Bucket, TrustError> {
         let config = self.aws_config(location.endpoint.as_deref())?;
-        let refusal = Arc::new(Mutex::new(None));
-        let http = network::http_for_objects(&self.tls(location.tls.as_ref())?)?;
-        let service = Checked { http, key: location.kms_key.clone(), refusal: Arc::clone(&refusal) };
+        let http = ObjectHttp::new(&self.tls(location.tls.as_ref())?)?;
+        let service = Checked { http, key: location.kms_key.clone() };
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&location.bucket)
             .with_http_connector(Connector(service))
@@ -81,7 +78,7 @@ impl Site {
             builder = builder.with_sse_kms_encryption(key);
         }
         let objects = builder.build().map_err(|error| TrustError::Tls(error.to_string()))?;
-        Ok(Bucket { objects: Arc::new(objects), refusal })
+        Ok(Bucket { objects: Arc::new(objects) })
     }
 }
 
@@ -118,11 +115,11 @@ impl HttpConnector for Connector {
 /// Makes requests on our connections and looks at the encryption of every object that is read or written.
 #[derive(Debug, Clone)]
 struct Checked {
-    http: reqwest::Client,
+    http: ObjectHttp,
     key: Option<String>,
-    refusal: Arc<Mutex<Option<String>>>,
 }
 
+/// Why an object is refused: the error of the request, which object_store keeps among the sources of its own.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Refused(String);
@@ -132,6 +129,8 @@ impl HttpService for Checked {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (parts, body) = request.into_parts();
         let telling = Telling::of(&parts.method, parts.uri.query().unwrap_or_default());
+        let is_creation = parts.headers.contains_key(http::header::IF_NONE_MATCH);
+        let told = |error| told(error, is_creation);
         let body = body.collect().await.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?.to_bytes();
         let request = reqwest::Request::try_from(http::Request::from_parts(parts, body)).map_err(told)?;
         let response = self.http.execute(request).await.map_err(told)?;
@@ -139,11 +138,13 @@ impl HttpService for Checked {
         if let Some(key) = self.key.as_ref().filter(|_| response.status().is_success())
             && let Err(reason) = telling.check(key, response.headers())
         {
-            *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
             return Err(HttpError::new(HttpErrorKind::Decode, Refused(reason)));
         }
         let (parts, body) = response.into_parts();
-        Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body.map_err(told))))
+        Ok(HttpResponse::from_parts(
+            parts,
+            HttpResponseBody::new(body.map_err(move |error| self::told(error, is_creation))),
+        ))
     }
 }
 
@@ -208,17 +209,53 @@ pub(crate) fn is_same_key(wanted: &str, found: &str) -> bool {
     }
 }
 
-fn told(error: reqwest::Error) -> HttpError {
+/// Says whether a request may be repeated. What is wrong with TLS is wrong the next time too.
+///
+/// A connection that is cut off while an object is to be made once leaves open whether it was: whoever makes it finds out,
+/// since the answer to a repetition would be about another put than that of the caller.
+fn told(error: reqwest::Error, is_creation: bool) -> HttpError {
     let kind = if error.is_timeout() {
         HttpErrorKind::Timeout
-    } else if error.is_connect() && !matches!(network::unanswered(&error), crate::Problem::Tls(_)) {
+    } else if network::tls_cause(&error).is_some() {
+        HttpErrorKind::Unknown
+    } else if error.is_connect() {
         HttpErrorKind::Connect
     } else if error.is_body() || error.is_decode() {
         HttpErrorKind::Interrupted
     } else {
-        HttpErrorKind::Unknown
+        match cut_off(&error) {
+            Some(CutOff::Unsent) => HttpErrorKind::Request,
+            Some(CutOff::Unanswered) if is_creation => HttpErrorKind::Interrupted,
+            Some(CutOff::Unanswered) => HttpErrorKind::Request,
+            None => HttpErrorKind::Unknown,
+        }
     };
     HttpError::new(kind, error.without_url())
+}
+
+/// How far a request came whose connection ended before it was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CutOff {
+    Unsent,
+    /// The service may have got it.
+    Unanswered,
+}
+
+/// Where the connection was closed or reset, how far the request had come.
+fn cut_off(error: &(dyn std::error::Error + 'static)) -> Option<CutOff> {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    if let Some(error) = network::cause::<hyper::Error>(error) {
+        if error.is_canceled() || error.is_closed() {
+            return Some(CutOff::Unsent);
+        }
+        if error.is_incomplete_message() || error.is_body_write_aborted() {
+            return Some(CutOff::Unanswered);
+        }
+    }
+    let is_cut = |error: &std::io::Error| {
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+    };
+    network::cause::<std::io::Error>(error).filter(|error| is_cut(error)).map(|_| CutOff::Unanswered)
 }
 
 #[cfg(test)]
@@ -254,6 +291,89 @@ mod tests {
                 None => assert_eq!(checked, Ok(()), "{encryption:?} {key:?}"),
                 Some(wrong) => assert!(checked.unwrap_err().contains(wrong), "{encryption:?} {key:?}"),
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_cut_off_is_no_unknown_error() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let http = network::tests::clients().build().unwrap();
+        for (scheme, is_creation, kind) in [
+            ("http", false, HttpErrorKind::Request),
+            ("http", true, HttpErrorKind::Interrupted),
+            ("https", false, HttpErrorKind::Unknown),
+        ] {
+            let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let cuts_off = async {
+                let (mut connection, _) = server.accept().await.unwrap();
+                connection.read_u8().await.unwrap();
+                if scheme == "https" {
+                    connection.write_all(b"this is no TLS").await.unwrap();
+                }
+            };
+            let asked = http.get(format!("{scheme}://{}/", server.local_addr().unwrap())).send();
+            let (asked, ()) = tokio::join!(asked, cuts_off);
+            let error = told(asked.unwrap_err(), is_creation);
+            assert_eq!(error.kind(), kind, "{scheme} {is_creation}: {error:?}");
+        }
+        let error = told(http.get("http://127.0.0.1:9/").send().await.unwrap_err(), true);
+        assert_eq!(error.kind(), HttpErrorKind::Connect, "{error:?}");
+    }
+
+    /// Gives no object: refuses those that are named so, and fails at others.
+    #[derive(Debug)]
+    struct Refusing;
+
+    #[async_trait]
+    impl HttpService for Refusing {
+        async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+            let path = request.uri().path().to_owned();
+            Err(match path.ends_with("refused") {
+                true => HttpError::new(HttpErrorKind::Decode, Refused(format!("{} {path}", request.method()))),
+                false => HttpError::new(HttpErrorKind::Decode, std::io::Error::other("something else")),
+            })
+        }
+    }
+
+    #[derive(Debug)]
+    struct ToRefusing;
+
+    impl HttpConnector for ToRefusing {
+        fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+            Ok(HttpClient::new(Refusing))
+        }
+    }
+
+    #[tokio::test]
+    async fn each_error_tells_its_own_refusal_and_no_other() {
+        use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
+        let objects = AmazonS3Builder::new()
+            .with_bucket_name("lake")
+            .with_region("eu-central-1")
+            .with_access_key_id("id")
+            .with_secret_access_key("secret")
+            .with_http_connector(ToRefusing)
+            .build()
+            .unwrap();
+        let objects: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(objects, "below"));
+        let (refused, other) = ("refused".into(), "other".into());
+        let errors = async |path| {
+            let create = PutOptions::from(PutMode::Create);
+            [
+                ("GET", objects.get(path).await.err()),
+                ("HEAD", objects.head(path).await.err()),
+                ("PUT", objects.put(path, PutPayload::new()).await.err()),
+                ("PUT", objects.put_opts(path, PutPayload::new(), create).await.err()),
+                ("POST", objects.put_multipart(path).await.err()),
+            ]
+        };
+        let (refused, other) = tokio::join!(errors(&refused), errors(&other));
+        for (method, error) in refused {
+            let reason = refusal_of(&error.unwrap()).unwrap();
+            assert!(reason.starts_with(method) && reason.ends_with("/below/refused"), "{method}: {reason}");
+        }
+        for (method, error) in other {
+            assert_eq!(refusal_of(&error.unwrap()), None, "{method}");
         }
     }
 

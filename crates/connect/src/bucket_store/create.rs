@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
+use lockgate_trust::refusal_of;
 use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::{BucketStore, told};
@@ -25,15 +26,21 @@ pub(crate) enum Creation {
 
 impl BucketStore {
     /// Whether the service creates an object once. One that does not know the condition would overwrite it each time, and
-    /// say that all is well; an object of that name stays.
+    /// say that all is well; an object of that name stays. A put that is not answered is made once more.
     pub(crate) fn creates_once(&self, path: &str) -> Result<bool, SourceError> {
+        use object_store::Error::{AlreadyExists, Generic};
         let location = self.location(path)?;
-        for _ in 0..2 {
+        let (mut taken, mut was_unanswered) = (0, false);
+        while taken < 2 {
             let put = self.objects.put_opts(&location, PutPayload::new(), PutOptions::from(PutMode::Create));
             match self.runtime.block_on(put) {
-                Ok(_) => {}
-                Err(object_store::Error::AlreadyExists { .. }) => return Ok(true),
-                Err(error) => return Err(self.not_written(path, error)),
+                Ok(_) => taken += 1,
+                Err(AlreadyExists { .. }) => return Ok(true),
+                Err(error) => match refusal_of(&error) {
+                    Some(reason) => return Err(SourceError::Encryption { path: path.to_owned(), reason }),
+                    None if matches!(error, Generic { .. }) && !was_unanswered => was_unanswered = true,
+                    None => return Err(self.not_written(path, error)),
+                },
             }
         }
         Ok(false)
@@ -53,7 +60,7 @@ impl BucketStore {
             match self.runtime.block_on(self.objects.put_opts(&location, payload, options.clone())) {
                 Ok(_) => return Ok(Creation::Made),
                 Err(error) => {
-                    if let Some(reason) = (self.refusal)() {
+                    if let Some(reason) = refusal_of(&error) {
                         return Err(SourceError::Encryption { path: path.to_owned(), reason });
                     }
                     let is_denied = matches!(error, PermissionDenied { .. } | Unauthenticated { .. } | NotFound { .. });
@@ -72,7 +79,7 @@ impl BucketStore {
                 Ok(_) => return Ok(Creation::Taken),
                 Err(NotFound { .. }) => {}
                 Err(error) => {
-                    return match (self.refusal)() {
+                    return match refusal_of(&error) {
                         // It is there, and not as ours would be.
                         Some(reason) => Err(SourceError::Encryption { path: path.to_owned(), reason }),
                         None => Ok(Creation::Unknown(unanswered.unwrap_or_else(|| told(error)))),
@@ -189,11 +196,15 @@ mod tests {
         for (puts, known) in [
             (&[Put::Done][..], "Ok(true)"),
             (&[Put::Unconditional; 2], "Ok(false)"),
+            (&[Put::Unanswered], "Ok(true)"),
+            (&[Put::Lost], "Ok(true)"),
+            (&[Put::Unconditional, Put::Lost, Put::Unconditional], "Ok(false)"),
+            (&[Put::Lost, Put::Lost], "Err(Unwritable"),
             (&[Put::Denied], "Err(Unwritable"),
         ] {
             let puts = Mutex::new(puts.to_vec());
             let faulty = Arc::new(Faulty { objects: InMemory::new(), puts, is_unreadable: false });
-            let store = BucketStore::new(faulty, ("b", "p"), Arc::new(|| None), runtime.handle().clone());
+            let store = BucketStore::new(faulty, ("b", "p"), runtime.handle().clone());
             let found = format!("{:?}", store.creates_once("once"));
             assert!(found.starts_with(known), "{known}: {found}");
         }
@@ -224,7 +235,7 @@ mod tests {
             let puts = Mutex::new(puts.iter().rev().copied().collect());
             let faulty = Arc::new(Faulty { objects, puts, is_unreadable });
             let handle = runtime.handle().clone();
-            let store = BucketStore::new(Arc::clone(&faulty) as _, ("b", "p"), Arc::new(|| None), handle);
+            let store = BucketStore::new(Arc::clone(&faulty) as _, ("b", "p"), handle);
             let made = format!("{:?}", store.create("commit", Bytes::from_static(b"ours")));
             assert!(made.starts_with(becomes), "{faulty:?}: {made}");
             if becomes == "Ok(Made)" {

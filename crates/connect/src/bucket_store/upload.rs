@@ -155,7 +155,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
         let objects = Arc::new(InMemory::new());
         let handle = runtime.handle().clone();
-        let store = BucketStore::new(Arc::clone(&objects) as _, ("b", "p"), Arc::new(|| None), handle);
+        let store = BucketStore::new(Arc::clone(&objects) as _, ("b", "p"), handle);
         for length in [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 4 * PART_BYTES + 7] {
             let content: Vec<u8> = (0..length).map(|at| (at / 1_000 % 251) as u8).collect();
             let mut upload = store.upload("file").unwrap();

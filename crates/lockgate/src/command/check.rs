@@ -69,9 +69,18 @@ fn write(
 }
 
 /// Active keys whose algorithm the rules forbid today; the key table names algorithms without any secret. That of a ledger
-/// in a bucket is not asked for: `keys status` does, and a run refuses such a key.
+/// in a bucket is not asked for, since nothing is connected to, and a note says so.
 fn forbidden_keys(project: &Project) -> Result<Vec<Diagnostic>, Failure> {
-    let LedgerLocation::Folder(folder) = &project.ledger.at else { return Ok(Vec::new()) };
+    let folder = match &project.ledger.at {
+        LedgerLocation::Folder(folder) => folder,
+        LedgerLocation::Bucket(place) => {
+            output::note(&format!(
+                "note: the key table is in {place} and was not looked at: `lockgate keys list` shows its keys, and a run refuses \
+                 those that the rules forbid"
+            ));
+            return Ok(Vec::new());
+        }
+    };
     let table = KeyTable::load(&LedgerPlace::folder(folder))?;
     let today = context::now().to_zoned_datetime(TimeZone::UTC).date();
     let span = project.keys.default.span;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use lockgate_connect::{PathTemplate, open_files, postgres_server};
 use lockgate_model::{Failure, FailureKind};
-use lockgate_project::{KeyService, Store, StoreLocation, TlsSettings};
+use lockgate_project::{KeyService, LedgerLocation, S3Location, Store, StoreLocation, TlsSettings};
 use lockgate_trust::{CertificateFacts, KeyStore, Opening, Site, TlsFacts};
 use serde::Serialize;
 
@@ -23,6 +23,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const CERTIFICATE_DAYS: i64 = 14;
 /// Clocks further apart than this break logins and tokens.
 const CLOCK_SKEW_S: i64 = 30;
+
+/// The finding that tells of Vault.
+const VAULT: &str = "vault";
 
 /// What was found of one thing.
 #[derive(Debug, Serialize)]
@@ -62,7 +65,8 @@ type Probe = Box<dyn FnOnce() -> Result<Said, Failure> + Send>;
 pub(crate) fn doctor(dir: Option<&Path>, format: Format) -> Result<u8, Failure> {
     let opened = context::load_impatient(dir)?;
     let site: &Site = &opened;
-    let findings = together(probes(site));
+    let mut findings = together(probes(site));
+    tell_leases(site, &mut findings);
     let failed = findings.iter().filter(|finding| finding.state == State::Failed).count();
     match format {
         Format::Json => output::print_json(&findings)?,
@@ -130,6 +134,16 @@ fn finding(what: String, (said, elapsed): (Result<Said, Failure>, Duration)) -> 
     }
 }
 
+/// Tells of what Vault lent to any of the probes. Where Vault itself does not answer, nobody waits for it once more.
+fn tell_leases(site: &Site, findings: &mut [Finding]) {
+    let vault = findings.iter_mut().find(|finding| finding.what == VAULT && finding.state != State::Failed);
+    if let Some(vault) = vault {
+        for lease in site.leases() {
+            vault.said.push_str(&format!("; leases {} for {} s", lease.path, lease.remaining.as_secs()));
+        }
+    }
+}
+
 fn probes(site: &Site) -> Vec<(String, Probe)> {
     let mut all: Vec<(String, Probe)> = Vec::new();
     let mut add = |what: String, probe: fn(&Site) -> Result<Said, Failure>| {
@@ -142,7 +156,7 @@ fn probes(site: &Site) -> Vec<(String, Probe)> {
         add("our certificate".into(), |site| own_certificate(site, None));
     }
     if site.vault.is_some() {
-        add("vault".into(), vault);
+        add(VAULT.into(), vault);
     }
     for name in site.oauth.keys() {
         let (own, client) = (site.clone(), name.clone());
@@ -195,14 +209,30 @@ fn oauth(site: &Site, client: &str) -> Result<Said, Failure> {
 }
 
 fn ledger(site: &Site) -> Result<Said, Failure> {
-    let at = site.ledger_place()?;
-    if !at.is_begun()? {
-        lockgate_run::ensure_never_begun(site, &at)?;
-        return Ok(Said::well(format!("none at {at} yet; the first run begins it")));
+    let mut said = Said::default();
+    if let LedgerLocation::Bucket(place) = &site.ledger.at {
+        bucket_server(site, place, &mut said)?;
     }
-    let runtime = context::runtime()?;
-    let runs = lockgate_forensics::history(site, runtime.handle())?;
-    Ok(Said::well(format!("{at} is signed by the project's key; {} runs", runs.len())))
+    let at = site.ledger_place()?;
+    if at.is_begun()? {
+        let runtime = context::runtime()?;
+        let runs = lockgate_forensics::history(site, runtime.handle())?;
+        said.well.push(format!("{at} is signed by the project's key; {} runs", runs.len()));
+    } else {
+        lockgate_run::ensure_never_begun(site, &at)?;
+        said.well.push(format!("none at {at} yet; the first run begins it"));
+    }
+    if let LedgerLocation::Bucket(place) = &site.ledger.at {
+        // Its objects are put whole.
+        bucket::settings(site, place, false, &mut said)?;
+    }
+    Ok(said)
+}
+
+fn bucket_server(site: &Site, place: &S3Location, said: &mut Said) -> Result<(), Failure> {
+    let Some(endpoint) = place.endpoint.as_ref().or(site.aws.endpoint.as_ref()) else { return Ok(()) };
+    let (host, port) = host_and_port(endpoint);
+    tls(site, &host, port, Opening::Tls, place.tls.as_ref(), said)
 }
 
 fn vault(site: &Site) -> Result<Said, Failure> {
@@ -289,10 +319,7 @@ fn store(site: &Site, store: &Store) -> Result<Said, Failure> {
             false => said.well.push(format!("{} is not there yet; the first run makes it", path.display())),
         },
         StoreLocation::S3(place) => {
-            if let Some(endpoint) = place.endpoint.as_ref().or(site.aws.endpoint.as_ref()) {
-                let (host, port) = host_and_port(endpoint);
-                tls(site, &host, port, Opening::Tls, place.tls.as_ref(), &mut said)?;
-            }
+            bucket_server(site, place, &mut said)?;
             // A folder that is surely not there: it is listed with the credentials, and nothing is read.
             let nothing = "lockgate-doctor/*".parse::<PathTemplate>().map(|template| template.bind(&BTreeMap::new()));
             if let Ok(Ok(nothing)) = nothing {
@@ -301,11 +328,8 @@ fn store(site: &Site, store: &Store) -> Result<Said, Failure> {
                     .map_err(|error| Failure::new(error.fault().into(), error.to_string()).with_help(S3_HELP))?;
             }
             said.well.push(format!("s3://{}/{} answers with our credentials", place.bucket, place.prefix));
-            match &place.kms_key {
-                Some(key) => said.well.push(format!("objects must be under {key}")),
-                None => said.warnings.push("no customer-managed key is demanded of its objects".into()),
-            }
-            bucket::settings(site, &store.name, place, &mut said)?;
+            let takes_uploads = site.pipelines.values().any(|pipeline| pipeline.into.store.value == store.name);
+            bucket::settings(site, place, takes_uploads, &mut said)?;
         }
         StoreLocation::Postgres(place) => {
             tls(site, &place.host, place.port, Opening::Postgres, place.tls.as_ref(), &mut said)?;
@@ -321,10 +345,6 @@ fn store(site: &Site, store: &Store) -> Result<Said, Failure> {
                 said.warnings.push("the role may do everything: use one with the grants of docs/operations.md".into());
             }
         }
-    }
-    let leased = site.leases();
-    if let (StoreLocation::Postgres(_), Some(lease)) = (&store.location, leased.first()) {
-        said.well.push(format!("leases {} for {} s", lease.path, lease.remaining.as_secs()));
     }
     Ok(said)
 }

@@ -298,6 +298,40 @@ fn a_commit_that_was_not_answered_is_found_out_about() {
 }
 
 #[test]
+fn connections_that_are_cut_off_cost_no_row() {
+    let Some(lake) = Lake::new("mode: merge, key: [id]") else { return };
+    let proxy = Proxy::new(&lake, "cutting");
+    let sources = format!(
+        "landing: {{ at: 's3://landing/{}-in', endpoint: '{}', sse: {{ kms_key: '{}' }} }}",
+        lake.prefix,
+        proxy.endpoint,
+        lake.services.text("/s3/kms_key"),
+    );
+    lake.site.replace("lockgate.yaml", "landing: { at: 'file://./landing' }", &sources);
+    let own = format!(
+        ", certificate: '{}', key: 'file:{}' }}\naws:",
+        lake.services.pki("svc-etl.crt"),
+        lake.services.pki("svc-etl.key")
+    );
+    lake.site.replace("lockgate.yaml", " }\naws:", &own);
+    lake.site.replace("lockgate.yaml", &lake.services.text("/s3/endpoint"), &proxy.endpoint);
+    let mut expected = BTreeMap::new();
+    for day in 0..3 {
+        for file in 0..4 {
+            let id = day * 4 + file;
+            let rows = format!("id,name,email,card,born,city\n{id},x,x@x.org,,,City {id}\n100,y,y@y.org,,,Day {day}\n");
+            lake.put(&format!("{}-in/customers/2026-11-01/{day}{file}.csv", lake.prefix), &rows);
+            expected.insert(id, format!("City {id}"));
+        }
+        expected.insert(100, format!("Day {day}"));
+        lake.run();
+        assert_eq!(lake.cities(), expected, "day {day}");
+    }
+    lake.lockgate(&["verify"]).exits(0);
+    lake.assert_nothing_is_left_over(&mut BTreeMap::new(), "afterwards");
+}
+
+#[test]
 fn what_others_encrypted_is_read_from_a_bucket_with_key_material_beside_it() {
     let Some(python) = python::interpreter() else { return };
     let Some(lake) = Lake::new("mode: append") else { return };

@@ -50,7 +50,21 @@ fn a_ledger_in_a_bucket_serves_every_command_on_every_machine() {
     assert!(set_aside.out.contains("customers/2026-11-01/a.csv"), "{}", set_aside.out);
     assert_eq!(cloud.lockgate(&["history"]).exits(0).out.matches("daily").count(), 1);
     let doctor = cloud.lockgate(&["doctor"]).exits(0).out;
-    assert!(doctor.contains(&format!("s3://landing/{}-ledger is signed by the project's key; 1 runs", cloud.schema)));
+    let ledger = doctor.lines().find(|line| line.contains("  ledger: ")).unwrap();
+    for said in [
+        &format!("s3://landing/{}-ledger is signed by the project's key; 1 runs", cloud.schema),
+        "TLSv1_3 with TLS13_AES_",
+        &format!("objects must be under {}", cloud.services.text("/s3/kms_key")),
+        "its default is no encryption",
+        "public access block",
+        "its policy does not deny requests without TLS",
+    ] {
+        assert!(ledger.contains(said), "{said}: {doctor}");
+    }
+    assert!(!ledger.contains("AbortIncompleteMultipartUpload"), "nothing is put there in parts: {doctor}");
+    let checked = cloud.lockgate(&["check"]).exits(0);
+    let note = format!("the key table is in s3://landing/{}-ledger and was not looked at", cloud.schema);
+    assert!(checked.err.contains(&note), "{}", checked.err);
 
     // Another machine has the project and what the key service wrapped, and nothing else.
     let other =

@@ -6,10 +6,12 @@ MODES: provider     says of every object that it is under a key of the provider'
        overwriting  takes every put that is on a condition as done
        unanswered   passes the first put of a commit on and does not answer it
        silent       does so, and answers nothing from then on
+       cutting      closes the connection at every third request, instead of passing it on
 """
 
 import http.client
 import http.server
+import itertools
 import ssl
 import sys
 
@@ -20,10 +22,14 @@ UPSTREAM = ssl.create_default_context(cafile=f"{PKI}/ca.pem")
 class Proxy(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     commit_was_put = False
+    requests = itertools.count(1)
 
     def pass_on(self):
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if MODE == "silent" and Proxy.commit_was_put:
+            self.close_connection = True
+            return
+        if MODE == "cutting" and next(Proxy.requests) % 3 == 0:
             self.close_connection = True
             return
         service = http.client.HTTPSConnection("localhost", PORT, context=UPSTREAM)

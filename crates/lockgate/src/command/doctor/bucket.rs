@@ -1,13 +1,18 @@
 //! What `doctor` thinks of a bucket's settings: what they do to objects whose writers say nothing, and whom they let in.
 
-use lockgate_model::{Failure, StoreName};
+use lockgate_model::Failure;
 use lockgate_project::S3Location;
 use lockgate_trust::{BucketFacts, DefaultEncryption, Site, Told};
 
 use super::Said;
 
-/// Tells of a bucket's settings. None of them is a failure: objects are checked one by one when they are read and written.
-pub(super) fn settings(site: &Site, store: &StoreName, place: &S3Location, said: &mut Said) -> Result<(), Failure> {
+/// Tells of the key that objects must be under and of a bucket's settings. None of them is a failure: objects are checked one
+/// by one when they are read and written. `takes_uploads`: whether we put objects there in parts.
+pub(super) fn settings(site: &Site, place: &S3Location, takes_uploads: bool, said: &mut Said) -> Result<(), Failure> {
+    match &place.kms_key {
+        Some(key) => said.well.push(format!("objects must be under {key}")),
+        None => said.warnings.push("no customer-managed key is demanded of its objects".into()),
+    }
     let BucketFacts { encryption, public_access, is_public, demands_tls, aborts_uploads } = site.probe_bucket(place)?;
     tell(&encryption, "default encryption", "s3:GetEncryptionConfiguration", said, |found, said| {
         default_encryption(found, place.kms_key.as_deref(), said)
@@ -32,7 +37,7 @@ pub(super) fn settings(site: &Site, store: &StoreName, place: &S3Location, said:
             said.warnings.push(format!("its policy does not deny requests without TLS: {advice}"));
         }
     });
-    if site.pipelines.values().any(|pipeline| pipeline.into.store.value == *store) {
+    if takes_uploads {
         tell(&aborts_uploads, "lifecycle", "s3:GetLifecycleConfiguration", said, |aborts_uploads, said| {
             if !*aborts_uploads {
                 let advice = "add a lifecycle rule with AbortIncompleteMultipartUpload after a day";
