@@ -16,6 +16,8 @@ use crate::context;
 
 /// The folder of a project that has its policies.
 const FOLDER: &str = "policies";
+/// The longest document or test file, in bytes: a hundred thousand policies take about half of it.
+const POLICY_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 pub(crate) fn policy(dir: Option<&Path>, command: PolicyCommand) -> Result<u8, Failure> {
     match command {
@@ -27,8 +29,17 @@ pub(crate) fn policy(dir: Option<&Path>, command: PolicyCommand) -> Result<u8, F
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path)
-        .map_err(|error| Failure::new(FailureKind::Invalid, format!("{} cannot be read: {error}", path.display())))
+    let failed = |error| Failure::new(FailureKind::Invalid, format!("{} cannot be read: {error}", path.display()));
+    check_length(path, fs::metadata(path).map_err(failed)?.len())?;
+    fs::read_to_string(path).map_err(failed)
+}
+
+fn check_length(path: &Path, bytes: u64) -> Result<(), Failure> {
+    if bytes <= POLICY_FILE_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!("{} is {bytes} bytes long; at most {POLICY_FILE_BYTES_MAX} are read", path.display());
+    Err(Failure::new(FailureKind::Invalid, message).with_help("split it, for instance by service"))
 }
 
 fn document(path: &Path) -> Result<Document, Failure> {
@@ -66,4 +77,16 @@ fn json_files(folder: &Path) -> Vec<PathBuf> {
         entries.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect();
     found.sort();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_refused_from_its_first_byte_too_many() {
+        check_length(Path::new("p.json"), POLICY_FILE_BYTES_MAX).unwrap();
+        let refused = check_length(Path::new("p.json"), POLICY_FILE_BYTES_MAX + 1).unwrap_err();
+        assert_eq!(refused.kind, FailureKind::Invalid);
+    }
 }
