@@ -104,6 +104,11 @@ impl Condition {
         Some(Self { kind: "expression".into(), test })
     }
 
+    /// The schedules of a policy, of which one can't be read.
+    pub(crate) fn unreadable_schedule(why: String) -> Self {
+        Self { kind: "validity schedule".into(), test: Test::Schedules(Err(why)) }
+    }
+
     /// What keeps the condition from ever being decided.
     pub(crate) fn defect(&self) -> Option<String> {
         match &self.test {

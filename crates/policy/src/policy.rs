@@ -139,7 +139,15 @@ impl Prepared {
             .chain(&policy.additional_resources)
             .map(|resources| ResourceSet::new(levels, resources))
             .collect();
-        let conditions = prepare_conditions(&policy.conditions, context);
+        let mut conditions = prepare_conditions(&policy.conditions, context).into_vec();
+        let schedule = |schedule| Schedule::in_server_zone(schedule, context.zone);
+        let mut schedules: Box<[Schedule]> = policy.validity_schedules.iter().map(schedule).collect();
+        let unreadable = schedules.iter().find_map(Schedule::unreadable).map(str::to_owned);
+        if let (Mode::Closed, Some(why)) = (context.mode, unreadable) {
+            // It may mean any time: what denies counts always, and what allows never.
+            conditions.push(Condition::unreadable_schedule(why));
+            schedules = Box::default();
+        }
         let outcomes = outcomes(policy, kind, context, names);
         let mut items = |items: &[PolicyItem], enabled: bool| -> Box<[Item]> {
             items.iter().filter(|_| enabled).map(|item| Item::new(item, context, names)).collect()
@@ -167,12 +175,8 @@ impl Prepared {
             order: evaluation_order(policy, context.service, dynamic, condition_count),
             gate: Gate::new(policy, context.service, names),
             resources,
-            schedules: policy
-                .validity_schedules
-                .iter()
-                .map(|schedule| Schedule::in_server_zone(schedule, context.zone))
-                .collect(),
-            conditions,
+            schedules,
+            conditions: conditions.into(),
             allow,
             deny,
             outcomes,

@@ -57,6 +57,29 @@ fn with_condition(kind: &str, value: &str) -> Value {
 }
 
 #[test]
+fn a_schedule_that_cannot_be_read() {
+    let scheduled = |schedule: Value, items: &str| {
+        let mut policy = json!({ "validitySchedules": [schedule] });
+        policy[items] = json!([item(json!({}))]);
+        service(policy)
+    };
+    let open = json!({ "startTime": "soon" });
+    assert_eq!(allowed(&scheduled(open.clone(), "policyItems"), "select"), (true, false));
+    assert_eq!(
+        allowed(&scheduled(json!({ "startTime": "2018/01/12 14:32:00" }), "policyItems"), "select"),
+        (true, true)
+    );
+    // A denial counts where its schedule would be passed over.
+    let never = json!({ "recurrences": [{ "schedule": { "minute": "x", "hour": "1", "dayOfMonth": "1", "month": "1", "year": "2018" }, "interval": { "days": 1, "hours": 0, "minutes": 0 } }] });
+    let mut both = scheduled(json!({}), "policyItems");
+    let mut denial = scheduled(never, "denyPolicyItems")["policies"][0].clone();
+    denial["id"] = 8.into();
+    both["policies"][0]["validitySchedules"] = json!([]);
+    both["policies"].as_array_mut().expect("policies").push(denial);
+    assert_eq!(allowed(&both, "select"), (true, false));
+}
+
+#[test]
 fn a_condition_of_an_unknown_kind() {
     let allows = service(json!({ "policyItems": [item(with_condition("own", "x"))] }));
     assert_eq!(allowed(&allows, "select"), (true, false));
