@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::condition::{Verdict, all_hold};
 use crate::engine::Engine;
 use crate::evaluate::{elements_of, tag_element};
-use crate::facts::Facts;
+use crate::facts::{Facts, RoleNames};
 use crate::model::PolicyType;
 use crate::policy::{Item, Items, Prepared};
 use crate::request::Request;
@@ -28,7 +28,7 @@ impl Engine {
     /// Who is named for the requested access; who asks does not count.
     pub fn access_info(&self, request: &Request<'_>) -> AccessInfo {
         let mut info = AccessInfo::default();
-        let facts = self.facts(request, &[]);
+        let facts = self.facts(request, RoleNames::Stated(&[]));
         let elements = elements_of(self.service.levels(PolicyType::Access), request);
         let target = Target { elements: elements.as_deref() };
         let tags = if self.tag_repository.is_some() { self.tags_of(&facts, target) } else { Vec::new() };

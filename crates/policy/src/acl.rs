@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::Engine;
 use crate::evaluate::elements_of;
-use crate::facts::FoundTag;
+use crate::facts::{FoundTag, RoleNames};
 use crate::matcher::{Bindings, Unbound};
 use crate::model::PolicyType;
 use crate::names::{Names, Symbol};
@@ -391,7 +391,7 @@ impl Engine {
     /// Who has which access to the requested resource. Who asks, and for what, does not count.
     pub fn acls(&self, request: &Request<'_>) -> Acls {
         let mut acls = Acls::default();
-        let facts = self.facts(request, &[]);
+        let facts = self.facts(request, RoleNames::Stated(&[]));
         let whole = elements_of(self.service.levels(PolicyType::Access), request);
         let whole = Target { elements: whole.as_deref() };
         let tags = if self.tag_repository.is_some() { self.tags_of(&facts, whole) } else { Vec::new() };

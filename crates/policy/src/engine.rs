@@ -122,6 +122,8 @@ pub struct Engine {
     pub(crate) super_users: Arc<Named>,
     pub(crate) unaudited: Arc<Named>,
     pub(crate) audit_mode: AuditMode,
+    /// Whether conditions, scripts or variable parts of policies may look at the tags of a resource.
+    pub(crate) reads_tags: bool,
     /// What the service definition wants looked up and nothing here does.
     pub(crate) missing: Arc<[String]>,
     audit_settings: Arc<[BTreeMap<String, Text>; 2]>,
@@ -146,11 +148,12 @@ impl Engine {
         let mut default = repository(&policies.policies, &mut names);
         default.audit = audit_rules(&audit_settings[0], &service, &mut names);
         let zones = policies.security_zones.iter();
-        let zones =
+        let zones: BTreeMap<_, _> =
             zones.map(|(name, zone)| (name.clone(), Arc::new(repository(&zone.policies, &mut names)))).collect();
         let tag_repository = tag_repository(sources, mode, &audit_settings[1], &mut names);
         let gds = sources.gds.as_ref().map(|info| Gds::new(info, &policies.service_def, &service, mode, &mut names));
         Self {
+            reads_tags: gds.is_some() || reads_tags(&default, &zones, tag_repository.as_deref()),
             roles: Arc::new(RoleTable::new(&sources.roles, &mut names)),
             super_users: Arc::new(named("super", &policies.service_config, &options, &mut names)),
             unaudited: Arc::new(named("audit.exclude", &policies.service_config, &options, &mut names)),
@@ -209,6 +212,7 @@ impl Engine {
             zones.insert(name.clone(), changed);
         }
         Self {
+            reads_tags: self.gds.is_some() || reads_tags(&repository, &zones, tag_repository.as_deref()),
             repository: Arc::new(repository),
             tag_repository,
             zones,
@@ -301,6 +305,12 @@ fn audit_rules(config: &BTreeMap<String, Text>, service: &Service, names: &mut N
     let text = config.get("ranger.plugin.audit.filters").map_or("", Text::as_str);
     let filters: Vec<AuditFilter> = crate::json::read(text).unwrap_or_default();
     filters.iter().map(|filter| AuditRule::new(filter, service, names)).collect()
+}
+
+/// Whether conditions, scripts or variable parts of policies, or rules about auditing, may look at tags.
+fn reads_tags(default: &Repository, zones: &BTreeMap<String, Arc<Repository>>, tags: Option<&Repository>) -> bool {
+    let reads = |of: &Repository| !of.audit.is_empty() || of.policies().iter().any(|policy| policy.is_conditional());
+    reads(default) || zones.values().any(|zone| reads(zone)) || tags.is_some_and(reads)
 }
 
 fn missing_enrichers(sources: &Sources) -> Vec<String> {

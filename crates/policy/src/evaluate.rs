@@ -6,6 +6,7 @@
 //! ```
 
 mod answer;
+mod policies;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -14,7 +15,7 @@ use crate::acl::Acls;
 use crate::decision::{CLOSED_FILTER, CLOSED_MASK, Decision, Mask};
 use crate::engine::{AuditMode, Engine, Mode, Named, RowFilters};
 use crate::explain::{Explanation, PolicyOutcome, PolicyStep, Silent, Sink, Step};
-use crate::facts::{Facts, FoundTag};
+use crate::facts::{Facts, FoundTag, RoleNames};
 use crate::gds::Shared;
 use crate::matcher::{ElementScope, Values};
 use crate::model::PolicyType;
@@ -24,6 +25,7 @@ use crate::repository::Repository;
 use crate::request::{Request, SUPER_USER_ACCESS};
 use crate::resource::{MatchType, Target, TargetElement};
 use crate::service::Levels;
+use crate::short::Short;
 use crate::verdict::{Caller, Found, Question};
 use crate::wanted::{PerAccess, Wanted};
 
@@ -70,25 +72,39 @@ impl<'e> State<'e> {
         self.outcome = found.outcome;
     }
 
+    /// Notes the policy that says that the access is audited, unless that is known already.
+    fn audit_by(&mut self, policy: Option<i64>) {
+        if let Some(policy) = policy.filter(|_| !self.audit_determined) {
+            self.set_audited(true);
+            self.audit_policy = policy;
+        }
+    }
+
     fn set_audited(&mut self, audited: bool) {
         self.audited = audited;
         self.audit_determined = true;
     }
 }
 
+/// The levels of a resource with what is asked for at each, from the root downwards.
+pub(crate) type Elements<'c> = Short<TargetElement<'c>, 4>;
+
 /// A resource as levels of a service have it; nothing, if they do not.
-pub(crate) fn elements_of<'c>(levels: &Levels, request: &Request<'c>) -> Option<Vec<TargetElement<'c>>> {
+pub(crate) fn elements_of<'c>(levels: &Levels, request: &Request<'c>) -> Option<Elements<'c>> {
     if request.resource.len() > RESOURCE_LEVELS_MAX {
         return None;
     }
+    let mut elements = Elements::default();
+    for (name, values) in request.resource {
+        let scope = request.element_scopes.iter().find(|(other, _)| other == name);
+        let scope = scope.map_or(ElementScope::Itself, |(_, scope)| *scope);
+        elements.push(TargetElement { level: levels.find(name)?, values: *values, scope });
+    }
+    if levels.are_chain(elements.iter().map(|element| element.level)) {
+        return Some(elements);
+    }
     let chain = levels.chain(request.resource.iter().map(|(name, _)| *name))?;
-    let element = |level| {
-        let name = &*levels.get(level)?.name;
-        let (_, values) = request.resource.iter().find(|(other, _)| *other == name)?;
-        let scope = request.element_scopes.iter().find(|(other, _)| *other == name);
-        Some(TargetElement { level, values: *values, scope: scope.map_or(ElementScope::Itself, |(_, scope)| *scope) })
-    };
-    chain.into_iter().map(element).collect()
+    chain.into_iter().map(|level| elements.iter().find(|element| element.level == level).copied()).collect()
 }
 
 impl Named {
@@ -140,11 +156,11 @@ impl Engine {
 
     pub(crate) fn caller(&self, request: &Request<'_>) -> Caller {
         let user = request.user.and_then(|user| self.names.find(user));
-        let groups: Vec<Symbol> = request.groups.iter().filter_map(|group| self.names.find(group)).collect();
+        let groups: Short<Symbol, 8> = request.groups.iter().filter_map(|group| self.names.find(group)).collect();
         let roles = if !request.roles.is_empty() {
             request.roles.iter().filter_map(|role| self.names.find(role)).collect()
         } else if self.roles.is_empty() {
-            Vec::new()
+            Short::default()
         } else {
             self.roles.roles_of(user, &groups)
         };
@@ -152,15 +168,15 @@ impl Engine {
         Caller { user, is_named: request.user.is_some(), owns, groups, roles }
     }
 
-    fn role_names<'c>(&'c self, request: &Request<'c>, caller: &Caller) -> Vec<&'c str> {
+    fn role_names<'c>(&'c self, request: &Request<'c>, caller: &'c Caller) -> RoleNames<'c> {
         if request.roles.is_empty() {
-            caller.roles.iter().map(|role| self.names.text(*role)).collect()
+            RoleNames::Known(&self.names, &caller.roles)
         } else {
-            request.roles.to_vec()
+            RoleNames::Stated(request.roles)
         }
     }
 
-    pub(crate) fn facts<'c>(&'c self, request: &'c Request<'c>, roles: &'c [&'c str]) -> Facts<'c> {
+    pub(crate) fn facts<'c>(&'c self, request: &'c Request<'c>, roles: RoleNames<'c>) -> Facts<'c> {
         Facts {
             request,
             surroundings: &self.surroundings,
@@ -184,6 +200,13 @@ impl Engine {
         found
     }
 
+    /// Whether anything that is evaluated for a request can depend on the tags of its resource.
+    fn asks_for_tags<S: Sink>(&self, kind: PolicyType, sink: &S) -> bool {
+        let by_policies =
+            |tags: &Repository| sink.listens() || self.reads_tags || !tags.audit.is_empty() || tags.has_any(kind);
+        self.tag_repository.as_deref().is_some_and(by_policies)
+    }
+
     fn run<'e, S: Sink>(&'e self, request: &Request<'_>, kind: PolicyType, sink: &mut S) -> Decision<'e> {
         let caller = self.caller(request);
         let wanted = Wanted::new(request, &self.service.access_types, &self.names);
@@ -192,14 +215,20 @@ impl Engine {
             return self.closed(kind, why);
         }
         let roles = self.role_names(request, &caller);
-        let mut facts = self.facts(request, &roles);
-        let elements = elements_of(self.service.levels(kind), request);
-        let own_elements =
-            (kind != PolicyType::Access).then(|| elements_of(self.service.levels(PolicyType::Access), request));
-        let whole = Target { elements: own_elements.as_ref().unwrap_or(&elements).as_deref() };
-        let tags = if self.tag_repository.is_some() { self.tags_of(&facts, whole) } else { Vec::new() };
+        let mut facts = self.facts(request, roles);
+        let whole = elements_of(self.service.levels(PolicyType::Access), request);
+        let own = if self.service.has_leading_levels(kind) {
+            None
+        } else {
+            Some(elements_of(self.service.levels(kind), request))
+        };
+        let elements = match &own {
+            Some(own) => own.as_deref(),
+            None => whole.as_deref().filter(|whole| self.service.levels(kind).have(whole)),
+        };
+        let (target, whole) = (Target { elements }, Target { elements: whole.as_deref() });
+        let tags = if self.asks_for_tags(kind, sink) { self.tags_of(&facts, whole) } else { Vec::new() };
         facts.tags = &tags;
-        let target = Target { elements: elements.as_deref() };
         let run = Run { engine: self, facts, caller: &caller, wanted: &wanted, target, kind };
         let zones = self.zone_matcher.zones(whole);
         let (state, zone) = run.in_zones(&zones, sink);
@@ -219,7 +248,7 @@ impl Engine {
         let roles = self.role_names(request, &caller);
         let elements = elements_of(self.service.levels(PolicyType::Access), request);
         let target = Target { elements: elements.as_deref() };
-        let facts = self.facts(request, &roles);
+        let facts = self.facts(request, roles);
         let run = Run { engine: self, facts, caller: &caller, wanted: &wanted, target, kind: PolicyType::Access };
         call(&run, &self.zone_matcher.zones(target))
     }
@@ -358,127 +387,6 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
         state
     }
 
-    fn resource_policies<S: Sink>(
-        &self,
-        repository: &'e Repository,
-        facts: &Facts<'_>,
-        state: &mut State<'e>,
-        results: &mut PerAccess<Found<'e>>,
-        sink: &mut S,
-    ) {
-        let request = self.facts.request;
-        let allowed_by_tags = state.determined && state.allowed;
-        let denied_by_tags = state.determined && !state.allowed;
-        state.determined = false;
-        // Ranger, once something allows, ends at the first policy that it looks at and that never denies, even if that
-        // is not about the resource: what comes after it is not asked, a denial of a higher priority than what tags
-        // allow included.
-        let end = if self.engine.options.mode == Mode::Compat && state.allowed {
-            repository.first_reached(self.kind, self.target, state.priority, request.at)
-        } else {
-            None
-        };
-        let mut candidates = repository.candidates(self.kind, self.target, request.reaches_below());
-        let bits = self.caller.bits();
-        loop {
-            // A policy that does not name who asks can still say that the access is audited, and end the search.
-            let all = sink.listens() || !state.audit_determined || state.allowed;
-            let Some(policy) = (if all { candidates.next() } else { candidates.next_for(bits) }) else { break };
-            state.determined |= end.is_some_and(|end| candidates.place > end);
-            if !policy.is_valid_at(request.at) {
-                sink.note(|| policy_step(policy, facts, PolicyOutcome::NotNow));
-                continue;
-            }
-            let settled = if denied_by_tags {
-                state.priority >= policy.priority
-            } else if state.allowed && self.kind == PolicyType::Access {
-                state.priority > policy.priority
-            } else {
-                state.allowed && state.priority >= policy.priority
-            };
-            state.determined |= settled;
-            state.evaluated += 1;
-            self.policy(policy, facts, self.target, state, results, sink);
-            state.determined |= state.allowed && !policy.has_deny && policy.priority <= state.priority;
-            if state.audit_determined && state.determined && !sink.listens() {
-                break;
-            }
-        }
-        if !state.determined {
-            if denied_by_tags {
-                state.allowed = false;
-                state.determined = true;
-            } else if allowed_by_tags {
-                state.allowed = true;
-            }
-        }
-        state.determined |= state.allowed;
-    }
-
-    fn tag_policies<S: Sink>(
-        &self,
-        zone: Option<&str>,
-        facts: &Facts<'c>,
-        state: &mut State<'e>,
-        results: &mut PerAccess<Found<'e>>,
-        sink: &mut S,
-    ) {
-        let Some(repository) = &self.engine.tag_repository else { return };
-        let at = self.facts.request.at;
-        let mut pairs: Vec<(FoundTag<'c>, &'e Prepared)> = Vec::new();
-        for tag in self.facts.tags {
-            let is_valid = tag.data.is_valid_at(at);
-            sink.note(|| Step::Tag { name: tag.data.kind.clone(), match_type: tag.match_type, is_valid });
-            if !is_valid {
-                continue;
-            }
-            let elements = tag_element(repository.service.levels(self.kind), &tag.data.kind);
-            let target = Target { elements: elements.as_ref().map(std::slice::from_ref) };
-            let candidates = repository.candidates(self.kind, target, false);
-            let covering = candidates
-                .filter(|policy| policy.is_valid_at(at))
-                .filter(|policy| policy.resources.iter().any(|set| set.match_type(target, facts).is_itself()));
-            pairs.extend(covering.map(|policy| (*tag, policy)));
-        }
-        self.order_tag_policies(&mut pairs);
-        let own_zone = zone.filter(|zone| self.engine.zone_matcher.has_tag_policies(zone)).unwrap_or_default();
-        for (tag, policy) in pairs.into_iter().filter(|(_, policy)| &*policy.zone == own_zone) {
-            let mut on_tag = self.fresh();
-            on_tag.take_access(state);
-            on_tag.take_audit(state);
-            state.evaluated += 1;
-            let tag_facts = facts.for_tag(tag);
-            self.policy_matched(policy, &tag_facts, &[tag.match_type], &mut on_tag, results, sink);
-            on_tag.determined |= on_tag.allowed && !policy.has_deny;
-            if on_tag.audited {
-                state.take_audit(&on_tag);
-            }
-            if !state.determined && (on_tag.determined || (!state.allowed && on_tag.allowed)) {
-                state.take_access(&on_tag);
-            }
-            if state.audit_determined && state.determined {
-                break;
-            }
-        }
-        state.determined |= state.allowed;
-    }
-
-    /// By the order of policies; masks by how the tag was found and then by name; filters by name.
-    fn order_tag_policies(&self, pairs: &mut [(FoundTag<'c>, &'e Prepared)]) {
-        let by_name = |a: &Prepared, b: &Prepared| {
-            let key = |policy: &Prepared| (std::cmp::Reverse(policy.priority), !policy.has_deny);
-            key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
-        };
-        pairs.sort_by(|(a_tag, a), (b_tag, b)| match self.kind {
-            PolicyType::Access => {
-                let key = |policy: &Prepared| (std::cmp::Reverse(policy.priority), !policy.has_deny, policy.order);
-                key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
-            }
-            PolicyType::DataMask => a_tag.match_type.cmp(&b_tag.match_type).then_with(|| by_name(a, b)),
-            PolicyType::RowFilter => by_name(a, b),
-        });
-    }
-
     fn policy<S: Sink>(
         &self,
         policy: &'e Prepared,
@@ -525,10 +433,7 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
                 }
                 continue;
             }
-            if !state.audit_determined && policy.audited {
-                state.set_audited(true);
-                state.audit_policy = policy.id;
-            }
+            state.audit_by(policy.audited.then_some(policy.id));
             if state.determined {
                 sink.note(|| policy_step(policy, facts, PolicyOutcome::Settled));
                 continue;

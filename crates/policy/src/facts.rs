@@ -11,6 +11,7 @@ use crate::engine::Mode;
 use crate::geo::Geolocation;
 use crate::matcher::{Bindings, Values};
 use crate::model::{PolicyType, UserStore};
+use crate::names::{Names, Symbol};
 use crate::request::{Request, TagData};
 use crate::resource::MatchType;
 use crate::script::{Environment, RequestField, ScriptElement, ScriptTag, Template, Unresolved};
@@ -21,6 +22,24 @@ use crate::service::{Level, Service};
 pub(crate) struct FoundTag<'c> {
     pub(crate) data: &'c TagData,
     pub(crate) match_type: MatchType,
+}
+
+/// The names of the roles of who asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RoleNames<'c> {
+    /// As the request states them.
+    Stated(&'c [&'c str]),
+    /// As the engine knows them.
+    Known(&'c Names, &'c [Symbol]),
+}
+
+impl<'c> RoleNames<'c> {
+    fn texts(self) -> Vec<&'c str> {
+        match self {
+            Self::Stated(texts) => texts.to_vec(),
+            Self::Known(names, roles) => roles.iter().map(|role| names.text(*role)).collect(),
+        }
+    }
 }
 
 /// How the surroundings of an engine are.
@@ -40,7 +59,7 @@ pub(crate) struct Facts<'c> {
     pub(crate) request: &'c Request<'c>,
     pub(crate) surroundings: &'c Surroundings,
     pub(crate) service: &'c Service,
-    pub(crate) roles: &'c [&'c str],
+    pub(crate) roles: RoleNames<'c>,
     pub(crate) tags: &'c [FoundTag<'c>],
     /// The tag whose policy is evaluated.
     pub(crate) tag: Option<FoundTag<'c>>,
@@ -149,7 +168,7 @@ impl<'c> Environment for Facts<'c> {
     }
 
     fn user_roles(&self) -> Vec<&str> {
-        self.roles.to_vec()
+        self.roles.texts()
     }
 
     fn user_attributes(&self) -> Vec<(&str, &str)> {

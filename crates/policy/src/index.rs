@@ -1,8 +1,9 @@
 //! Finds the policies that may match a resource, without looking at the others.
 //!
-//! A tree with a level of the service at each step. A step is taken by the value itself (a hash lookup), by each of the
-//! few lengths that prefixes and suffixes have there (a hash lookup each), and always by `*`. What the tree gives is a
-//! little more than what matches (letter case, excluded values, variable parts): the caller looks at each.
+//! A tree with a level of the service at each step. A step is taken by the value itself, by each of the few beginnings
+//! and ends of it that policies name there, and always by `*`. The texts of a request are looked up once per level; each
+//! step is then one lookup of a number. What the tree gives is a little more than what matches (letter case, excluded
+//! values, variable parts); where the steps taken prove a match, it says so, else the caller looks.
 //!
 //! ```text
 //! database    sales ──────────┬── *            sales*──┐
@@ -10,15 +11,19 @@
 //! column      price    …
 //! ```
 
-use std::borrow::Cow;
+mod build;
+mod keys;
 
-use crate::matcher::{ElementMatcher, ElementScope, Form, ValueMatcher, fold_into, folded};
-use crate::names::{ByHash, hash_of};
-use crate::resource::{ResourceSet, TargetElement};
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use crate::matcher::ElementScope;
+use crate::names::NameHasher;
+use crate::resource::{MatchType, TargetElement};
 use crate::service::LevelId;
-
-/// In how many places of the tree one resource of a policy may stand; beyond, a level is taken as `*`.
-pub const INDEX_PLACES_MAX: usize = 256;
+pub(crate) use build::Builder;
+pub use build::INDEX_PLACES_MAX;
+use keys::{Asked, KeyId, Texts};
 
 /// Which policies are found besides those that match the resource itself.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,186 +34,157 @@ pub(crate) struct Reach {
     pub(crate) above: bool,
 }
 
-/// The tree; what is found are the numbers that were put in.
-#[derive(Debug, Default)]
-pub(crate) struct Index {
-    root: Node,
+/// The tree; what is found are the marks that were put in.
+#[derive(Debug)]
+pub(crate) struct Index<M> {
+    texts: Vec<(LevelId, Texts)>,
+    nodes: Vec<Node>,
+    steps: Vec<Step>,
+    /// From a step by the number of a text to a node.
+    edges: HashMap<u64, u32, BuildHasherDefault<NameHasher>>,
+    /// All nodes that steps lead to, step by step.
+    children: Vec<u32>,
+    ends: Vec<End<M>>,
 }
 
-#[derive(Debug, Default)]
+/// No node, no step.
+const NONE: u32 = u32::MAX;
+
+#[derive(Debug, Clone, Copy)]
 struct Node {
-    /// What ends here.
-    ends: Vec<u32>,
-    steps: Vec<(LevelId, Step)>,
+    /// What ends here: places in the list of ends.
+    ends: (u32, u32),
+    /// The first of its steps.
+    step: u32,
 }
 
-/// Texts are known by their hashes alone: two with one hash are found together, and the caller looks at each.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Step {
-    always: Option<Box<Node>>,
-    exact: ByHash<Node>,
-    prefixes: Parts,
-    suffixes: Parts,
+    level: LevelId,
+    /// A bit for each kind of text by which there are edges.
+    kinds: u8,
+    always: u32,
+    /// The next step of the same node, for another level.
+    next: u32,
+    children: (u32, u32),
 }
 
-#[derive(Debug, Default)]
-struct Parts {
-    lengths: Vec<usize>,
-    nodes: ByHash<Node>,
+#[derive(Debug, Clone, Copy)]
+struct End<M> {
+    mark: M,
+    /// Whether the steps that lead here prove a match, of a request whose values are plain.
+    proves: bool,
 }
 
-/// How a value is found.
-enum Key {
-    Always,
-    Exact(String),
-    Prefix(String),
-    Suffix(String),
+fn edge(step: u32, key: KeyId) -> u64 {
+    (u64::from(step) << 32) | u64::from(key.0)
 }
 
-fn key_of(value: &ValueMatcher) -> Key {
-    if value.is_dynamic() {
-        return Key::Always;
-    }
-    let text = folded(&value.text);
-    let wildcard = |c| c == '*' || c == '?';
-    let (start, end) = match value.form {
-        Form::Equals => return Key::Exact(text),
-        Form::StartsWith => (text.as_str(), ""),
-        Form::EndsWith => ("", text.as_str()),
-        Form::Below => (text.strip_suffix(value.separator.unwrap_or('/')).unwrap_or(&text), ""),
-        Form::Wildcard(_) => {
-            (text.split(wildcard).next().unwrap_or_default(), text.rsplit(wildcard).next().unwrap_or_default())
-        }
-        Form::BelowWildcard(_) | Form::BelowUrlWildcard(_) => (text.split(wildcard).next().unwrap_or_default(), ""),
-    };
-    match (start, end) {
-        ("", "") => Key::Always,
-        ("", end) => Key::Suffix(end.to_owned()),
-        (start, _) => Key::Prefix(start.to_owned()),
-    }
-}
-
-fn keys_of(matcher: &ElementMatcher, places: usize) -> Vec<Key> {
-    if matcher.is_any() || matcher.excludes() || matcher.values().len() * places > INDEX_PLACES_MAX {
-        return vec![Key::Always];
-    }
-    matcher.values().iter().map(key_of).collect()
-}
-
-impl Index {
-    /// Puts a resource in, to be found as `number`.
-    pub(crate) fn insert(&mut self, resource: &ResourceSet, number: u32) {
-        if let Some(chain) = resource.chain() {
-            self.root.insert(chain, number, 1);
+impl<M> Default for Index<M> {
+    fn default() -> Self {
+        Self {
+            texts: Vec::new(),
+            nodes: Vec::new(),
+            steps: Vec::new(),
+            edges: HashMap::default(),
+            children: Vec::new(),
+            ends: Vec::new(),
         }
     }
-
-    /// Appends the numbers of what may match; some may be found twice.
-    pub(crate) fn find(&self, elements: &[TargetElement<'_>], reach: Reach, found: &mut Vec<u32>) {
-        self.root.find(elements, reach, found);
-    }
 }
 
-impl Parts {
-    fn node(&mut self, text: &str) -> &mut Node {
-        if let Err(at) = self.lengths.binary_search(&text.len()) {
-            self.lengths.insert(at, text.len());
+impl<M: Copy> Index<M> {
+    fn children(&self, step: &Step) -> &[u32] {
+        self.children.get(step.children.0 as usize..step.children.1 as usize).unwrap_or_default()
+    }
+
+    /// Visits the marks of what may match; some more than once. With a mark comes how the resource relates to what was
+    /// put in, where that is proved.
+    pub(crate) fn find(&self, elements: &[TargetElement<'_>], reach: Reach, visit: impl FnMut(&M, Option<MatchType>)) {
+        if self.nodes.is_empty() {
+            return;
         }
-        self.nodes.entry(hash_of(text)).or_default()
+        let asked = Asked::new(&self.texts, elements);
+        Search { index: self, asked, elements, reach, visit }.walk(0, 0);
     }
 }
 
-impl Step {
-    fn node(&mut self, key: &Key) -> &mut Node {
-        match key {
-            Key::Always => self.always.get_or_insert_default(),
-            Key::Exact(text) => self.exact.entry(hash_of(text)).or_default(),
-            Key::Prefix(text) => self.prefixes.node(text),
-            Key::Suffix(text) => self.suffixes.node(text),
+struct Search<'s, M, V> {
+    index: &'s Index<M>,
+    asked: Asked,
+    elements: &'s [TargetElement<'s>],
+    reach: Reach,
+    visit: V,
+}
+
+impl<M: Copy, V: FnMut(&M, Option<MatchType>)> Search<'_, M, V> {
+    fn end(&mut self, node: &Node, relation: Option<MatchType>) {
+        let (start, end) = (node.ends.0 as usize, node.ends.1 as usize);
+        for found in self.index.ends.get(start..end).unwrap_or_default() {
+            (self.visit)(&found.mark, relation.filter(|_| found.proves && self.asked.is_plain));
         }
     }
 
-    fn nodes(&self) -> impl Iterator<Item = &Node> {
-        let maps = [&self.exact, &self.prefixes.nodes, &self.suffixes.nodes];
-        self.always.as_deref().into_iter().chain(maps.into_iter().flat_map(|map| map.values()))
-    }
-
-    fn for_value(&self, value: &str, mut visit: impl FnMut(&Node)) {
-        let value = without_case(value);
-        if let Some(node) = self.exact.get(&hash_of(&value)) {
-            visit(node);
-        }
-        for length in &self.prefixes.lengths {
-            if let Some(node) = value.get(..*length).and_then(|start| self.prefixes.nodes.get(&hash_of(start))) {
-                visit(node);
+    /// The step of a node for a level, with its number.
+    fn step(&self, node: &Node, level: LevelId) -> Option<(u32, Step)> {
+        let mut number = node.step;
+        while let Some(step) = self.index.steps.get(number as usize) {
+            if step.level == level {
+                return Some((number, *step));
             }
+            number = step.next;
         }
-        for length in &self.suffixes.lengths {
-            let end = value.len().checked_sub(*length).and_then(|at| value.get(at..));
-            if let Some(node) = end.and_then(|end| self.suffixes.nodes.get(&hash_of(end))) {
-                visit(node);
-            }
-        }
+        None
     }
-}
 
-/// A value as the tree has it.
-fn without_case(value: &str) -> Cow<'_, str> {
-    if value.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
-        return Cow::Borrowed(value);
-    }
-    let mut out = String::with_capacity(value.len());
-    fold_into(value, &mut out);
-    Cow::Owned(out)
-}
-
-impl Node {
-    fn insert(&mut self, chain: &[(LevelId, ElementMatcher)], number: u32, places: usize) {
-        let Some(((level, matcher), rest)) = chain.split_first() else {
-            self.ends.push(number);
+    fn walk(&mut self, node: u32, depth: usize) {
+        let index = self.index;
+        let Some(node) = index.nodes.get(node as usize) else { return };
+        let Some(element) = self.elements.get(depth) else {
+            self.walk_below(node, Some(MatchType::Itself));
             return;
         };
-        let keys = keys_of(matcher, places);
-        if !self.steps.iter().any(|(id, _)| id == level) {
-            self.steps.push((*level, Step::default()));
+        if self.reach.above {
+            self.end(node, Some(MatchType::Above));
         }
-        for (_, step) in self.steps.iter_mut().filter(|(id, _)| id == level) {
-            for key in &keys {
-                step.node(key).insert(rest, number, places * keys.len());
-            }
-        }
-    }
-
-    fn find(&self, elements: &[TargetElement<'_>], reach: Reach, found: &mut Vec<u32>) {
-        let Some((element, rest)) = elements.split_first() else {
-            self.find_below(reach.below, found);
-            return;
-        };
-        if reach.above {
-            found.extend_from_slice(&self.ends);
-        }
-        let Some((_, step)) = self.steps.iter().find(|(level, _)| *level == element.level) else { return };
+        let Some((number, step)) = self.step(node, element.level) else { return };
         if element.scope != ElementScope::Itself {
-            step.nodes().for_each(|node| node.find(rest, reach, found));
+            for child in index.children(&step) {
+                self.walk(*child, depth + 1);
+            }
             return;
         }
-        if let Some(node) = &step.always {
-            node.find(rest, reach, found);
+        if step.always != NONE {
+            self.walk(step.always, depth + 1);
         }
-        for value in element.values.iter() {
-            step.for_value(value, |node| node.find(rest, reach, found));
+        if step.kinds == 0 {
+            return;
+        }
+        let mut at = self.asked.start_of(depth);
+        while let Some(key) = self.asked.key(depth, at) {
+            at += 1;
+            if key.is_among(step.kinds)
+                && let Some(child) = index.edges.get(&edge(number, key))
+            {
+                self.walk(*child, depth + 1);
+            }
         }
     }
 
     /// What ends here, what goes on with `*` only, and what is below, if that is wanted.
-    fn find_below(&self, below: bool, found: &mut Vec<u32>) {
-        found.extend_from_slice(&self.ends);
-        for (_, step) in &self.steps {
-            if below {
-                step.nodes().for_each(|node| node.find_below(below, found));
-            } else if let Some(node) = &step.always {
-                node.find_below(below, found);
+    fn walk_below(&mut self, node: &Node, relation: Option<MatchType>) {
+        let index = self.index;
+        self.end(node, relation);
+        let mut next = node.step;
+        while let Some(step) = index.steps.get(next as usize) {
+            let children = if self.reach.below { index.children(step) } else { std::slice::from_ref(&step.always) };
+            for child in children {
+                let on = relation.filter(|_| *child == step.always).map(|_| MatchType::ItselfAndBelow);
+                if let Some(node) = index.nodes.get(*child as usize) {
+                    self.walk_below(node, on);
+                }
             }
+            next = step.next;
         }
     }
 }

@@ -55,6 +55,7 @@ mod resource;
 mod roles;
 pub mod script;
 mod service;
+mod short;
 mod tags;
 pub mod testing;
 

@@ -1,37 +1,26 @@
 //! Numbers for names: users, groups, roles and kinds of access are compared as numbers, each text kept once.
 
+mod bits;
+mod text_map;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+pub(crate) use bits::{AccessBits, WhoBits};
+pub(crate) use text_map::TextMap;
+
 /// A name's number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct Symbol(u32);
 
-impl Symbol {
-    /// One of 64 bits; two sets of names whose bits have none in common have no name in common.
-    pub(crate) fn bit(self) -> u64 {
-        1 << (u64::from(self.0).wrapping_mul(MULTIPLIER) >> 58)
-    }
-}
-
-/// A hash map of names.
-pub(crate) type NameMap<V> = HashMap<Arc<str>, V, BuildHasherDefault<NameHasher>>;
-
-/// A hash map of what texts stand for, by their hashes.
-pub(crate) type ByHash<V> = HashMap<u64, V, BuildHasherDefault<NameHasher>>;
-
-/// The hash of a text.
-pub(crate) fn hash_of(text: &str) -> u64 {
-    let mut hasher = NameHasher::default();
-    hasher.write(text.as_bytes());
-    hasher.finish()
-}
+/// A hash map by numbers of names.
+pub(crate) type SymbolMap<V> = HashMap<Symbol, V, BuildHasherDefault<NameHasher>>;
 
 /// The names of an engine; what a request names and no policy does has no number.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
-    numbers: NameMap<Symbol>,
+    numbers: TextMap<Symbol>,
     texts: Vec<Arc<str>>,
 }
 
@@ -42,8 +31,7 @@ impl Names {
             return *symbol;
         }
         let symbol = Symbol(u32::try_from(self.texts.len()).unwrap_or(u32::MAX));
-        let text: Arc<str> = text.into();
-        self.texts.push(Arc::clone(&text));
+        self.texts.push(text.into());
         self.numbers.insert(text, symbol);
         symbol
     }
@@ -83,7 +71,7 @@ impl Hasher for NameHasher {
     fn write(&mut self, bytes: &[u8]) {
         let mut words = bytes.chunks_exact(8);
         for word in words.by_ref() {
-            self.add(word.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)));
+            self.add(<[u8; 8]>::try_from(word).map_or(0, u64::from_le_bytes));
         }
         self.add(words.remainder().iter().fold(0x80, |sum, byte| (sum << 8) | u64::from(*byte)));
     }
@@ -143,6 +131,11 @@ mod tests {
     #[test]
     fn texts_of_all_lengths_hash_apart() {
         let texts = ["", "a", "b", "ab", "ba", "abcdefgh", "abcdefgi", "abcdefghi", "\0", "\0\0"];
+        let hash_of = |text: &str| {
+            let mut hasher = NameHasher::default();
+            hasher.write(text.as_bytes());
+            hasher.finish()
+        };
         let hashes: std::collections::BTreeSet<u64> = texts.iter().map(|text| hash_of(text)).collect();
         assert_eq!(hashes.len(), texts.len());
     }

@@ -6,7 +6,7 @@ use crate::condition::Condition;
 use crate::engine::Mode;
 use crate::matcher::folded;
 use crate::model::{ConditionDef, DataMaskItem, Policy, PolicyItem, PolicyType, RowFilterItem};
-use crate::names::{Names, Symbol};
+use crate::names::{AccessBits, Names, Symbol, WhoBits};
 use crate::request::{CURRENT_USER, PUBLIC_GROUP, RESOURCE_OWNER};
 use crate::resource::ResourceSet;
 use crate::script::{ScriptRefusal, Template};
@@ -188,6 +188,19 @@ impl Prepared {
         self.schedules.is_empty() || self.schedules.iter().any(|schedule| schedule.is_applicable(at))
     }
 
+    /// Whether something of it depends on more than who asks for which access to which resource, and when.
+    pub(crate) fn is_conditional(&self) -> bool {
+        let outcomes = self.outcomes.iter().any(|outcome| match &outcome.outcome {
+            Outcome::Mask { value: Some(expression), .. } | Outcome::Filter(expression) => {
+                expression.template.is_some()
+            }
+            Outcome::Mask { value: None, .. } | Outcome::Nothing => false,
+        });
+        let items = self.allow.all().chain(self.deny.all()).chain(self.outcomes.iter().map(|outcome| &outcome.item));
+        let mut conditions = self.conditions.iter().chain(items.flat_map(|item| &*item.conditions));
+        outcomes || conditions.next().is_some() || self.resources.iter().any(ResourceSet::is_dynamic)
+    }
+
     /// What it has that can never be decided.
     pub(crate) fn defects(&self) -> Vec<String> {
         let items = self.allow.all().chain(self.deny.all()).chain(self.outcomes.iter().map(|outcome| &outcome.item));
@@ -239,12 +252,11 @@ impl Who {
     }
 
     /// The bits of its names; all, if it means anybody.
-    pub(crate) fn bits(&self) -> u64 {
+    pub(crate) fn bits(&self) -> WhoBits {
         if self.any_user || self.owner || self.public {
-            return u64::MAX;
+            return WhoBits::ANYBODY;
         }
-        let symbols = self.users.iter().chain(&self.groups).chain(&self.roles);
-        symbols.fold(0, |bits, symbol| bits | symbol.bit())
+        WhoBits::of(&self.users, &self.groups, &self.roles)
     }
 }
 
@@ -318,6 +330,11 @@ fn stated_accesses(policy: &Policy) -> Vec<&str> {
 }
 
 impl Gate {
+    /// The bits of the kinds of access that items have, be it for the right to pass rights on only.
+    pub(crate) fn access_bits(&self) -> AccessBits {
+        if self.every_access { AccessBits::EVERY } else { AccessBits::of(self.accesses.iter().copied()) }
+    }
+
     fn new(policy: &Policy, service: &Service, names: &mut Names) -> Self {
         let users = distinct(policy, |item| &item.users);
         let groups = distinct(policy, |item| &item.groups);

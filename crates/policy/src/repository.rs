@@ -1,5 +1,7 @@
 //! Policies of one kind of place: a service outside of zones, a zone, or tags. In order, and found by resource.
 
+mod relevant;
+
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -8,12 +10,15 @@ use jiff::tz::TimeZone;
 
 use crate::audit::AuditRule;
 use crate::engine::Mode;
-use crate::index::{Index, Reach};
+use crate::index::{Builder, Index, Reach};
 use crate::model::{ConditionDef, Policy, PolicyDelta, PolicyType};
 use crate::names::Names;
 use crate::policy::{Context, Prepared};
 use crate::resource::{ResourceSet, Target, TargetElement};
 use crate::service::Service;
+use crate::short::Short;
+use relevant::Mark;
+pub(crate) use relevant::{Asker, Relevant};
 
 /// Prepared policies with what finds them.
 #[derive(Debug)]
@@ -36,9 +41,7 @@ struct Ordered {
     policies: Vec<Arc<Prepared>>,
     /// Their places in the order of their names.
     by_name: Vec<u32>,
-    /// The bits of whom each of them names.
-    whom: Vec<u64>,
-    index: Index,
+    index: Index<Mark>,
 }
 
 impl Repository {
@@ -100,6 +103,11 @@ impl Repository {
         !self.ids.is_empty()
     }
 
+    /// Whether there is an enabled policy of a type.
+    pub(crate) fn has_any(&self, kind: PolicyType) -> bool {
+        !self.ordered(kind).policies.is_empty()
+    }
+
     /// All policies that are enabled.
     pub(crate) fn policies(&self) -> &[Arc<Prepared>] {
         &self.policies
@@ -133,12 +141,24 @@ impl Repository {
     pub(crate) fn candidates<'e>(&'e self, kind: PolicyType, target: Target<'_>, below: bool) -> Candidates<'e> {
         let ordered = self.ordered(kind);
         let places = match target.elements {
-            None => Places::default(),
-            Some([]) if kind == PolicyType::Access => Places::All { next: 0 },
-            Some([]) => Places::Listed { places: ordered.by_name.clone(), next: 0 },
-            Some(elements) => ordered.places(elements, below),
+            None => Places::ByName(&[]),
+            Some([]) if kind == PolicyType::Access => Places::All,
+            Some([]) => Places::ByName(&ordered.by_name),
+            Some(elements) => Places::Listed(ordered.places(elements, below)),
         };
-        Candidates { ordered, places, place: 0 }
+        Candidates { ordered, places, next: 0, place: 0 }
+    }
+
+    /// Those of [`Self::candidates`] that can count for who asks, in the order of evaluation.
+    pub(crate) fn relevant<'e>(&'e self, kind: PolicyType, target: Target<'_>, asker: &Asker) -> Relevant<'e> {
+        let ordered = self.ordered(kind);
+        let mut relevant = Relevant::new(&ordered.policies);
+        let reach = Reach { below: asker.below, above: false };
+        ordered.index.find(target.elements.unwrap_or_default(), reach, |mark, proved| {
+            relevant.add(mark, proved.is_some(), asker);
+        });
+        relevant.sort();
+        relevant
     }
 }
 
@@ -162,77 +182,50 @@ impl Ordered {
             let policy = policies.get(*at as usize);
             policy.map(|policy| (Reverse(policy.priority), !policy.has_deny, policy.name.clone()))
         });
-        let mut index = Index::default();
+        let mut index = Builder::default();
         for (place, policy) in (0_u32..).zip(&policies) {
+            let mark = Mark::new(policy, place);
             for resource in &policy.resources {
-                index.insert(resource, place);
+                index.insert(resource, mark);
             }
         }
-        let whom = policies.iter().map(|policy| policy.gate.who.bits()).collect();
-        Self { policies, by_name, whom, index }
+        Self { policies, by_name, index: index.finish() }
     }
 
-    fn places(&self, elements: &[TargetElement<'_>], below: bool) -> Places {
-        let mut places = Vec::with_capacity(8);
-        self.index.find(elements, Reach { below, above: false }, &mut places);
-        places.sort_unstable();
-        places.dedup();
-        Places::Listed { places, next: 0 }
+    fn places(&self, elements: &[TargetElement<'_>], below: bool) -> Short<u32, 16> {
+        let mut places = Short::default();
+        self.index.find(elements, Reach { below, above: false }, |mark, _| places.push(mark.place));
+        places.sort_distinct_by_key(|place| *place);
+        places
     }
 }
 
 /// Policies in the order of evaluation.
 pub(crate) struct Candidates<'e> {
     ordered: &'e Ordered,
-    places: Places,
+    places: Places<'e>,
+    next: usize,
     /// Where the last one stands among all.
     pub(crate) place: usize,
 }
 
-enum Places {
-    All { next: usize },
-    Listed { places: Vec<u32>, next: usize },
-}
-
-impl Default for Places {
-    fn default() -> Self {
-        Self::Listed { places: Vec::new(), next: 0 }
-    }
-}
-
-impl<'e> Candidates<'e> {
-    fn advance(&mut self) -> Option<usize> {
-        let place = match &mut self.places {
-            Places::All { next } => {
-                *next += 1;
-                *next - 1
-            }
-            Places::Listed { places, next } => {
-                let place = *places.get(*next)? as usize;
-                *next += 1;
-                place
-            }
-        };
-        self.place = place;
-        Some(place)
-    }
-
-    /// The next one that may name somebody with these bits. The others are not even touched.
-    pub(crate) fn next_for(&mut self, bits: u64) -> Option<&'e Prepared> {
-        loop {
-            let place = self.advance()?;
-            if *self.ordered.whom.get(place)? & bits != 0 {
-                return self.ordered.policies.get(place).map(|policy| &**policy);
-            }
-        }
-    }
+enum Places<'e> {
+    All,
+    ByName(&'e [u32]),
+    Listed(Short<u32, 16>),
 }
 
 impl<'e> Iterator for Candidates<'e> {
     type Item = &'e Prepared;
 
     fn next(&mut self) -> Option<&'e Prepared> {
-        let place = self.advance()?;
+        let place = match &self.places {
+            Places::All => self.next,
+            Places::ByName(places) => *places.get(self.next)? as usize,
+            Places::Listed(places) => *places.get(self.next)? as usize,
+        };
+        self.next += 1;
+        self.place = place;
         self.ordered.policies.get(place).map(|policy| &**policy)
     }
 }

@@ -29,6 +29,12 @@ pub enum MatchType {
     None,
 }
 
+impl Default for TargetElement<'_> {
+    fn default() -> Self {
+        Self { level: 0, values: Values::One(""), scope: ElementScope::Itself }
+    }
+}
+
 impl MatchType {
     /// As Ranger names it.
     pub fn ranger_name(self) -> &'static str {

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Roles;
-use crate::names::{Names, Symbol};
+use crate::names::{Names, Symbol, SymbolMap};
 use crate::request::PUBLIC_GROUP;
+use crate::short::Short;
 
 /// The roles of each user and group.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RoleTable {
-    users: BTreeMap<Symbol, Box<[Symbol]>>,
-    groups: BTreeMap<Symbol, Box<[Symbol]>>,
+    users: SymbolMap<Box<[Symbol]>>,
+    groups: SymbolMap<Box<[Symbol]>>,
     everybody: Box<[Symbol]>,
 }
 
@@ -33,7 +34,7 @@ impl RoleTable {
                 }
             }
         }
-        let mut table = |found: BTreeMap<&str, BTreeSet<&str>>| -> BTreeMap<Symbol, Box<[Symbol]>> {
+        let mut table = |found: BTreeMap<&str, BTreeSet<&str>>| -> SymbolMap<Box<[Symbol]>> {
             let numbered = |(member, roles): (&str, BTreeSet<&str>)| {
                 (names.intern(member), roles.into_iter().map(|role| names.intern(role)).collect())
             };
@@ -50,13 +51,12 @@ impl RoleTable {
     }
 
     /// The roles of a user in groups, sorted.
-    pub(crate) fn roles_of(&self, user: Option<Symbol>, groups: &[Symbol]) -> Vec<Symbol> {
+    pub(crate) fn roles_of(&self, user: Option<Symbol>, groups: &[Symbol]) -> Short<Symbol, 8> {
         let own = user.and_then(|user| self.users.get(&user)).into_iter();
         let by_group = groups.iter().filter_map(|group| self.groups.get(group));
         let all = own.chain(by_group).chain(std::iter::once(&self.everybody));
-        let mut roles: Vec<Symbol> = all.flat_map(|roles| roles.iter().copied()).collect();
-        roles.sort_unstable();
-        roles.dedup();
+        let mut roles: Short<Symbol, 8> = all.flat_map(|roles| roles.iter().copied()).collect();
+        roles.sort_distinct_by_key(|role| *role);
         roles
     }
 }

@@ -71,6 +71,29 @@ impl Levels {
         depth
     }
 
+    /// Whether these are the first of other levels: a resource of these is then the same of those.
+    fn lead(&self, others: &Self) -> bool {
+        let same = |(own, other): (&Level, &Level)| own.name == other.name && own.parent == other.parent;
+        self.0.len() <= others.0.len() && self.0.iter().zip(&others.0).all(same)
+    }
+
+    /// Whether all levels of a resource are among these.
+    pub(crate) fn have(&self, elements: &[crate::resource::TargetElement<'_>]) -> bool {
+        elements.iter().all(|element| usize::from(element.level) < self.0.len())
+    }
+
+    /// Whether levels are a chain in this order: each one's parent is the one before it.
+    pub(crate) fn are_chain(&self, ids: impl Iterator<Item = LevelId>) -> bool {
+        let mut above = None;
+        for id in ids {
+            if self.get(id).is_none_or(|level| level.parent != above) {
+                return false;
+            }
+            above = Some(id);
+        }
+        true
+    }
+
     /// The levels of a resource from its root downwards, if it names exactly those of a chain.
     pub(crate) fn chain<'n>(&self, names: impl ExactSizeIterator<Item = &'n str>) -> Option<Vec<LevelId>> {
         let count = names.len();
@@ -112,17 +135,21 @@ pub(crate) struct Service {
     /// What each kind of access gives as well, itself left out; markers included.
     implied: BTreeMap<String, Vec<String>>,
     pub(crate) denies: bool,
+    /// Whether the levels of masks and those of filters are the first ones of those for access.
+    leading_levels: (bool, bool),
 }
 
 impl Service {
     pub(crate) fn new(def: &ServiceDef) -> Self {
         let masked = merged(&def.resources, &def.data_mask_def.resources);
         let filtered = merged(&def.resources, &def.row_filter_def.resources);
+        let (access, mask, filter) = (Levels::new(&def.resources), Levels::new(&masked), Levels::new(&filtered));
         Self {
             name: def.name.as_str().into(),
-            access: Levels::new(&def.resources),
-            mask: Levels::new(&masked),
-            filter: Levels::new(&filtered),
+            leading_levels: (mask.lead(&access), filter.lead(&access)),
+            access,
+            mask,
+            filter,
             access_types: def.access_types.iter().map(|def| def.name.clone()).collect(),
             implied: implied_grants(def),
             denies: def.denies_and_exceptions(),
@@ -135,6 +162,15 @@ impl Service {
             PolicyType::Access => &self.access,
             PolicyType::DataMask => &self.mask,
             PolicyType::RowFilter => &self.filter,
+        }
+    }
+
+    /// Whether the levels for policies of a type are the first ones of those for access, with the same numbers.
+    pub(crate) fn has_leading_levels(&self, kind: PolicyType) -> bool {
+        match kind {
+            PolicyType::Access => true,
+            PolicyType::DataMask => self.leading_levels.0,
+            PolicyType::RowFilter => self.leading_levels.1,
         }
     }
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 
 use crate::facts::FoundTag;
-use crate::index::{Index, Reach};
+use crate::index::{Builder, Index, Reach};
 use crate::matcher::Bindings;
 use crate::model::{PolicyType, ServiceTags, Tag};
 use crate::request::{Request, TagData};
 use crate::resource::{MatchType, ResourceSet, Target};
 use crate::service::Service;
+use crate::short::Short;
 use crate::validity::{Schedule, ValiditySchedule};
 
 /// The option of a tag that holds validity periods.
@@ -21,7 +22,7 @@ const VALIDITY_OPTION: &str = "TAG_VALIDITY_PERIODS";
 pub(crate) struct TagStore {
     tags: Vec<TagData>,
     resources: Vec<TaggedResource>,
-    index: Index,
+    index: Index<u32>,
 }
 
 #[derive(Debug)]
@@ -53,6 +54,7 @@ impl TagStore {
             }
         }
         let mut store = Self { tags: data, resources: Vec::new(), index: Index::default() };
+        let mut index = Builder::default();
         for resource in &tags.service_resources {
             let ids = resource.id.and_then(|id| tags.resource_to_tag_ids.get(&id.to_string()));
             let places: Box<[usize]> = ids.into_iter().flatten().filter_map(|id| numbers.get(id).copied()).collect();
@@ -61,9 +63,10 @@ impl TagStore {
             let levels = PolicyType::ALL.iter().map(|kind| service.levels(*kind));
             let Some(levels) = levels.into_iter().find(|levels| levels.chain(names()).is_some()) else { continue };
             let set = ResourceSet::new(levels, &resource.resource_elements);
-            store.index.insert(&set, u32::try_from(store.resources.len()).unwrap_or(u32::MAX));
+            index.insert(&set, u32::try_from(store.resources.len()).unwrap_or(u32::MAX));
             store.resources.push(TaggedResource { set, tags: places });
         }
+        store.index = index.finish();
         store
     }
 
@@ -81,12 +84,12 @@ impl TagStore {
                 pairs.extend((0..self.tags.len()).map(|tag| (tag, MatchType::Below)));
             }
             Some(elements) => {
-                let mut places = Vec::new();
-                self.index.find(elements, Reach { below: request.reaches_below(), above: true }, &mut places);
-                places.sort_unstable();
-                places.dedup();
-                for resource in places.iter().filter_map(|place| self.resources.get(*place as usize)) {
-                    let match_type = resource.set.match_type(target, bindings);
+                let mut places: Short<(u32, Option<MatchType>), 8> = Short::default();
+                let reach = Reach { below: request.reaches_below(), above: true };
+                self.index.find(elements, reach, |place, proved| places.push((*place, proved)));
+                for (place, proved) in &*places {
+                    let Some(resource) = self.resources.get(*place as usize) else { continue };
+                    let match_type = proved.unwrap_or_else(|| resource.set.match_type(target, bindings));
                     let counts = match match_type {
                         MatchType::Itself | MatchType::ItselfAndBelow | MatchType::Above => true,
                         MatchType::Below => request.reaches_below(),

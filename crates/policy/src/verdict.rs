@@ -12,9 +12,10 @@ use crate::engine::Mode;
 use crate::explain::{ItemList, ItemStep, Missing, PolicyOutcome, Sink};
 use crate::facts::Facts;
 use crate::model::PolicyType;
-use crate::names::Symbol;
+use crate::names::{AccessBits, Symbol, WhoBits};
 use crate::policy::{Item, Items, OutcomeItem, Prepared, Who};
 use crate::resource::MatchType;
+use crate::short::Short;
 use crate::wanted::{PerAccess, Wanted, WantedAccess};
 
 /// Who asks, in numbers.
@@ -24,8 +25,8 @@ pub(crate) struct Caller {
     /// Whether a user is named at all, known or not.
     pub(crate) is_named: bool,
     pub(crate) owns: bool,
-    pub(crate) groups: Vec<Symbol>,
-    pub(crate) roles: Vec<Symbol>,
+    pub(crate) groups: Short<Symbol, 8>,
+    pub(crate) roles: Short<Symbol, 8>,
 }
 
 fn intersect(sorted: &[Symbol], some: &[Symbol]) -> bool {
@@ -33,10 +34,9 @@ fn intersect(sorted: &[Symbol], some: &[Symbol]) -> bool {
 }
 
 impl Caller {
-    /// The bits of who asks, to compare with [`Who::bits`]; at least one, which those that mean anybody have as well.
-    pub(crate) fn bits(&self) -> u64 {
-        let symbols = self.user.iter().chain(&self.groups).chain(&self.roles);
-        symbols.fold(1, |bits, symbol| bits | symbol.bit())
+    /// The bits of who asks, to compare with [`Who::bits`].
+    pub(crate) fn bits(&self) -> WhoBits {
+        WhoBits::of(&self.user, &*self.groups, &*self.roles).of_caller()
     }
 
     /// Whether who asks is among those that a policy names.
@@ -117,6 +117,16 @@ impl Question<'_> {
             || names(&self.wanted.own)
             || self.wanted.list().iter().any(names)
             || (self.facts.request.is_admin() && gate.delegates)
+    }
+
+    /// The bits of what is asked for, to compare with those of policies: where they have none in common,
+    /// [`Self::passes_gate`] says no.
+    pub(crate) fn access_bits(&self) -> AccessBits {
+        if self.wanted.any || self.facts.request.is_admin() {
+            return AccessBits::EVERY;
+        }
+        let all = std::iter::once(&self.wanted.own).chain(self.wanted.list());
+        AccessBits::of(all.filter_map(|access| access.folded)).of_request()
     }
 
     /// Looks at the items of a policy for each kind of access, and puts what it finds beside what was found before.

@@ -92,6 +92,11 @@ impl<'c> Wanted<'c> {
         if self.more.is_empty() { std::slice::from_ref(&self.first) } else { &self.more }
     }
 
+    /// Whether one kind of access is asked for, and nothing else.
+    pub(crate) fn is_one(&self) -> bool {
+        self.more.len() < 2 && self.groups.is_empty() && !self.all_lenient && !self.any
+    }
+
     /// Whether a kind of access that is asked for is none of the service's.
     pub(crate) fn unknown_access(&self, all: &[String], mode: Mode) -> Option<&'c str> {
         let special = |text: &str| text.starts_with('_');

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::index::{Index, Reach};
+use crate::index::{Builder, Index, Reach};
 use crate::matcher::Unbound;
 use crate::model::{PolicyType, SecurityZone};
 use crate::resource::{MatchType, ResourceSet, Target};
@@ -12,7 +12,7 @@ use crate::service::Service;
 #[derive(Debug, Default)]
 pub(crate) struct ZoneMatcher {
     resources: Vec<(ResourceSet, Box<str>)>,
-    index: Index,
+    index: Index<u32>,
     with_tags: BTreeSet<Box<str>>,
 }
 
@@ -21,17 +21,18 @@ impl ZoneMatcher {
         let levels = service.levels(PolicyType::Access);
         let recursive =
             |name: &str| levels.find(name).and_then(|id| levels.get(id)).is_some_and(|level| level.recursive);
-        let mut matcher = Self::default();
+        let (mut matcher, mut index) = (Self::default(), Builder::default());
         for (name, zone) in zones {
             for resources in zone.policy_resources(recursive) {
                 let set = ResourceSet::new(levels, &resources);
-                matcher.index.insert(&set, u32::try_from(matcher.resources.len()).unwrap_or(u32::MAX));
+                index.insert(&set, u32::try_from(matcher.resources.len()).unwrap_or(u32::MAX));
                 matcher.resources.push((set, name.as_str().into()));
             }
             if zone.contains_associated_tag_service {
                 matcher.with_tags.insert(name.as_str().into());
             }
         }
+        matcher.index = index.finish();
         matcher
     }
 
@@ -42,21 +43,20 @@ impl ZoneMatcher {
 
     /// The zones that a resource, or a part of it, belongs to. The empty name is what is outside of zones.
     pub(crate) fn zones(&self, target: Target<'_>) -> Vec<&str> {
-        let mut found = Vec::new();
+        let mut found: Vec<&str> = Vec::new();
         let Some(elements) = target.elements else { return found };
         if self.resources.is_empty() || elements.is_empty() {
             return found;
         }
-        let mut places = Vec::new();
-        self.index.find(elements, Reach { below: true, above: true }, &mut places);
-        for (set, name) in places.iter().filter_map(|place| self.resources.get(*place as usize)) {
-            match set.match_type(target, &Unbound) {
-                MatchType::None => continue,
+        self.index.find(elements, Reach { below: true, above: true }, |place, proved| {
+            let Some((set, name)) = self.resources.get(*place as usize) else { return };
+            match proved.unwrap_or_else(|| set.match_type(target, &Unbound)) {
+                MatchType::None => return,
                 MatchType::Below => found.push(""),
                 MatchType::Itself | MatchType::ItselfAndBelow | MatchType::Above => {}
             }
-            found.push(name);
-        }
+            found.push(&**name);
+        });
         found.sort_unstable();
         found.dedup();
         found

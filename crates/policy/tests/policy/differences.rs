@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 use lockgate_policy::model::{PolicyType, ServicePolicies};
-use lockgate_policy::{CLOSED_FILTER, CLOSED_MASK, Decision, Engine, Mode, Options, Request, Sources, Values};
+use lockgate_policy::{
+    CLOSED_FILTER, CLOSED_MASK, Decision, Engine, MatchType, Mode, Options, Request, ResourceTag, Sources, TagData,
+    Values,
+};
 use serde_json::{Value, json};
 
 /// A service of tables with the conditions that are used here, and one policy.
@@ -169,4 +172,38 @@ fn tags_that_were_never_loaded() {
         }],
     } });
     assert_eq!(allowed(&allows, "select"), (true, false));
+}
+
+#[test]
+fn a_denial_of_a_higher_priority_than_what_tags_allow() {
+    // Ranger ends its search at the first policy that its tree leads to and that never denies, be it about the resource.
+    let mut both = service(json!({ "policyPriority": 2, "denyPolicyItems": [item(json!({}))] }));
+    both["policies"].as_array_mut().expect("policies").push(json!({
+        "id": 8, "name": "elsewhere", "policyPriority": 3, "policyItems": [item(json!({}))],
+        "resources": { "table": { "values": ["or*_old"] } },
+    }));
+    both["serviceDef"]["options"] = json!({ "enableDenyAndExceptionsInPolicies": "true" });
+    both["tagPolicies"] = json!({
+        "serviceName": "t",
+        "serviceDef": { "name": "tag", "resources": [{ "name": "tag", "level": 1 }], "accessTypes": [{ "name": "hive:select" }] },
+        "policies": [{ "id": 9, "name": "tagged", "resources": { "tag": { "values": ["PII"] } }, "policyItems": [
+            { "groups": ["public"], "accesses": [{ "type": "hive:select" }] },
+        ] }],
+    });
+    let resource = [("table", Values::One("orders"))];
+    let tag = TagData { kind: "PII".to_owned(), ..TagData::default() };
+    let tags = [ResourceTag { tag, match_type: MatchType::Itself }];
+    let decide = |mode| {
+        let policies: ServicePolicies = serde_json::from_value(both.clone()).expect("policies");
+        let engine = Engine::new(&Sources { policies, ..Sources::default() }, Options { mode, ..Options::default() });
+        let request = Request {
+            resource: &resource,
+            access: "select",
+            user: Some("anna"),
+            tags: Some(&tags),
+            ..Request::default()
+        };
+        engine.access(&request).is_allowed
+    };
+    assert_eq!((decide(Mode::Compat), decide(Mode::Closed)), (true, false));
 }
