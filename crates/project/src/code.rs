@@ -117,6 +117,8 @@ codes! {
         "A project has at most 2,000 files, and a dataset at most 2,000 columns."
     LG035 ShadowedRule Warning "Rule of `protect` never applies"
         "An earlier rule matches everything that this one matches, and the first match wins."
+    LG036 UnusablePolicyDocument Error "Document of policies not usable"
+        "A JSON file in `policies` is no document of Ranger, or is of a service that has no databases, tables and columns."
 
     LG101 SqlSyntax Error "SQL cannot be parsed"
         "The SQL of a pipeline or query is not valid."
