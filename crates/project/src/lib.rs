@@ -22,6 +22,7 @@
     )
 )]
 
+mod check_policies;
 mod code;
 mod diagnostic;
 mod load;
@@ -39,6 +40,7 @@ mod source_table;
 mod suggest;
 mod yaml;
 
+pub use check_policies::{CHECKED_REQUESTS_MAX, POLICY_EXPIRY_DAYS, check_policies};
 pub use code::Code;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Label, Severity};
 pub use load::{CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_FILES_MAX, Rejected, find_root};

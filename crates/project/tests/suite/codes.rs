@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lockgate_model::{DatasetName, PipelineName};
-use lockgate_project::{Code, Diagnostics, Project, bind_params};
+use lockgate_project::{Code, Diagnostics, Project, bind_params, check_policies};
 
 use crate::base;
 
@@ -80,6 +80,16 @@ fn every_example_of_a_file_code_gives_that_code() {
             Ok((project, warnings)) if warnings.is_empty() => run(&project),
             Ok((_, warnings)) => warnings,
         };
+        let codes: Vec<Code> = found.iter().map(|diagnostic| diagnostic.code).collect();
+        assert_eq!(codes, [*code], "{code}");
+    }
+}
+
+#[test]
+fn every_example_of_a_policy_code_gives_that_code() {
+    for code in Code::ALL.iter().filter(|code| code.as_str() > "LG400") {
+        let (project, _) = base::load(&sections()[code.as_str()].files()).unwrap();
+        let found = check_policies(&project, "2026-11-25T12:00:00Z".parse().unwrap());
         let codes: Vec<Code> = found.iter().map(|diagnostic| diagnostic.code).collect();
         assert_eq!(codes, [*code], "{code}");
     }

@@ -1,6 +1,7 @@
 //! The tests of project files, as data: bad files and what is said of them.
 
 mod base;
+mod checked_policies;
 mod codes;
 mod limits;
 mod model;
