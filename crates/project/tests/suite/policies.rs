@@ -393,3 +393,17 @@ fn a_document_may_be_as_large_as_the_limit() {
     assert_eq!(with(lockgate_project::POLICY_DOCUMENT_BYTES_MAX), [""; 0]);
     assert!(with(lockgate_project::POLICY_DOCUMENT_BYTES_MAX + 1)[0].contains("LG002"));
 }
+
+#[test]
+fn the_examples_of_the_page_decide_what_it_says() {
+    let page = include_str!("../../../../docs/policies.md");
+    let examples: Vec<&str> = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let project = project(examples[0]);
+    assert_eq!(examples.len(), 1);
+    assert_eq!(decide(&project, &ASK), "yes MASK_HASH where city = 'Bern'");
+    assert_eq!(decide(&project, &Ask { column: "name", ..ASK }), "yes CUSTOM left({col}, 1) where city = 'Bern'");
+    assert_eq!(decide(&project, &Ask { tags: &["pci.pan"], ..ASK }), "no");
+    let sales = Ask { dataset: "sales.orders", ..ASK };
+    assert_eq!(decide(&project, &sales), "yes");
+    assert_eq!(decide(&project, &Ask { user: "eve", ..sales }), "no");
+}
