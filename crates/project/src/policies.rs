@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use lockgate_model::{DatasetName, Mask};
+use lockgate_policy::model::ServiceDef;
 use lockgate_policy::{Engine, Options, Sources};
 
 use crate::Span;
@@ -23,6 +24,9 @@ pub const POLICY_DOCUMENT_BYTES_MAX: usize = 32 << 20;
 pub const UNSEAL_ACCESS: &str = "unseal";
 /// The database of datasets whose name has no dot.
 pub const DEFAULT_DATABASE: &str = "default";
+
+/// The levels of datasets, each with the one above.
+const DATASET_LEVELS: [(&str, &str); 3] = [("database", ""), ("table", "database"), ("column", "table")];
 
 /// The policies of a project. Cheap to clone; what was built is shared.
 #[derive(Debug, Clone, Default)]
@@ -124,6 +128,13 @@ impl PolicyResource {
             database => format!("{database}.{}", self.table).parse().ok(),
         }
     }
+}
+
+/// Whether policies of a service can be about datasets: it has the levels database, table and column.
+pub fn has_dataset_levels(def: &ServiceDef) -> bool {
+    let has =
+        |(name, parent): (&str, &str)| def.resources.iter().any(|level| level.name == name && level.parent == parent);
+    DATASET_LEVELS.into_iter().all(has)
 }
 
 /// The database and the table of a name, or of a pattern for names.

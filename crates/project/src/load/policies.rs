@@ -19,7 +19,7 @@ use lockgate_policy::model::{Policy, Role, RoleMember, SecurityZone, Text, UserS
 use lockgate_policy::{Document, Options, RowFilters, Sources};
 
 use super::Checker;
-use crate::policies::{POLICIES_MAX, PolicyOrigin};
+use crate::policies::{POLICIES_MAX, PolicyOrigin, has_dataset_levels};
 use crate::raw::{PoliciesFile, PolicySettingsEntry, RoleEntry, RowFiltersChoice, Texts, ZoneEntry};
 use crate::source::{FileId, SourceFiles, quotable};
 use crate::yaml::{Checked, Entries};
@@ -122,7 +122,7 @@ impl<'a> Compiler<'a> {
             let origins = base::origins_of(&document, file, self.files);
             if let Err(error) = self.sources.add(document) {
                 self.refuse_document(file, &error.to_string());
-            } else if !base::is_hive_like(&self.sources.policies.service_def) {
+            } else if !has_dataset_levels(&self.sources.policies.service_def) {
                 self.refuse_document(file, "its service has no levels database, table and column");
             }
             self.origins.extend(origins);

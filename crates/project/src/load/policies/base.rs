@@ -15,8 +15,6 @@ use crate::{FileId, SourceFiles, Span};
 const SERVICE: &str = "lockgate";
 /// The name of the service of tags.
 const TAG_SERVICE: &str = "lockgate_tag";
-/// The levels of datasets, each with the one above.
-const DATASET_LEVELS: [(&str, &str); 3] = [("database", ""), ("table", "database"), ("column", "table")];
 
 /// A service like Hive without policies. Masks and filters take patterns, other than in Hive's own definition.
 pub(super) fn built_in() -> Sources {
@@ -73,13 +71,6 @@ fn tag_service_def(component: &ServiceDef) -> ServiceDef {
         data_mask_def: DataMaskDef { resources: vec![level()], ..component.data_mask_def.clone() },
         ..ServiceDef::default()
     }
-}
-
-/// Whether a service has the levels of datasets.
-pub(super) fn is_hive_like(def: &ServiceDef) -> bool {
-    let has =
-        |(name, parent): (&str, &str)| def.resources.iter().any(|level| level.name == name && level.parent == parent);
-    DATASET_LEVELS.into_iter().all(has)
 }
 
 /// What a document is of; an export and what a plugin downloads are both policies.
