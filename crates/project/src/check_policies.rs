@@ -8,6 +8,7 @@
 //! impossible that is not.
 
 mod evaluated;
+mod principals;
 mod resources;
 mod shadowed;
 
@@ -17,8 +18,9 @@ use lockgate_policy::model::{Policy, ServiceDef};
 use lockgate_policy::validity::{Schedule, ValiditySchedule};
 
 pub use evaluated::CHECKED_REQUESTS_MAX;
+use principals::Declared;
 
-use crate::{Code, Diagnostic, Diagnostics, PolicyOrigin, Project, Severity};
+use crate::{Code, Diagnostic, Diagnostics, PolicyOrigin, PolicyPart, Project, Severity};
 
 /// How many days before its end a policy is reported.
 pub const POLICY_EXPIRY_DAYS: i64 = 30;
@@ -41,13 +43,16 @@ pub fn check_policies(project: &Project, now: Timestamp) -> Diagnostics {
     let tag_policies = sources.policies.tag_policies.as_ref();
     let of_tags: Vec<&Policy> =
         tag_policies.iter().flat_map(|tags| &tags.policies).filter(|policy| policy.is_enabled).collect();
+    let declared = Declared::new(sources);
     for policy in &own {
         checks.validity(policy, now);
+        checks.principals(policy, &declared);
         checks.resources(policy);
         checks.items(policy, def);
     }
     for policy in &of_tags {
         checks.validity(policy, now);
+        checks.principals(policy, &declared);
         checks.tags(policy);
         checks.items(policy, def);
     }
@@ -70,6 +75,13 @@ impl Checks<'_> {
     fn report(&mut self, code: Code, policy_id: i64, message: String, help: &str) {
         let Some(origin) = self.origin(policy_id) else { return };
         let diagnostic = Diagnostic::new(code, origin.span, message).with_help(help);
+        self.found.push(diagnostic);
+    }
+
+    /// The same of a part of a policy.
+    fn report_part(&mut self, code: Code, policy_id: i64, part: (PolicyPart, usize), message: String, help: &str) {
+        let Some(origin) = self.origin(policy_id) else { return };
+        let diagnostic = Diagnostic::new(code, origin.part(part.0, part.1), message).with_help(help);
         self.found.push(diagnostic);
     }
 

@@ -173,7 +173,8 @@ codes! {
     LG403 PolicyShadowed Warning "Policy or item decides nothing"
         "An earlier item, a denial or an equal policy already decides for everybody whom this one names."
     LG404 PolicyNamesUnknown Error "Policy names what is not there"
-        "A policy is on a dataset, column or tag that the project does not have, so it protects or allows nothing there."
+        "A policy is on a dataset, column or tag that the project does not have, so it protects or allows nothing there; or \
+        it names a role or group that no file declares, where files declare some."
     LG405 RestrictedToAnybody Error "Anybody may read a column of the highest level"
         "Policies let anybody read a column of the highest level in the clear."
     LG406 PolicyExpires Warning "Policy expires soon"
@@ -181,6 +182,8 @@ codes! {
     LG407 PolicyContradictsTag Warning "Policy contradicts a policy on a tag"
         "A policy allows or unmasks what a policy on one of the column's tags denies or masks for the same principal, and \
         the one on the tag decides."
+    LG408 ColumnsNotCompared Warning "Columns not compared with the policies"
+        "The project has too many columns and principals for all to be asked for, so LG405 and LG407 may be missing."
 }
 
 impl Code {

@@ -47,7 +47,7 @@ pub use load::{CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_F
 pub use params::{PARAM_VALUE_BYTES_MAX, bind_params};
 pub use policies::{
     DEFAULT_DATABASE, POLICIES_MAX, POLICY_DOCUMENT_BYTES_MAX, POLICY_ITEMS_MAX, Policies, PolicyMask, PolicyOrigin,
-    PolicyResource, UNSEAL_ACCESS, has_dataset_levels, policy_resource,
+    PolicyPart, PolicyResource, UNSEAL_ACCESS, has_dataset_levels, policy_resource,
 };
 pub use project::{
     At, Bind, COLUMNS_PER_DATASET_MAX, Column, CsvDialect, Dataset, DatasetFormat, DatasetSource,

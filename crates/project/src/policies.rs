@@ -49,6 +49,43 @@ pub struct PolicyOrigin {
     pub name: String,
     /// The place of its name, or the beginning of the document that has it.
     pub span: Span,
+    /// The places of its parts; none for those of Ranger's documents.
+    pub parts: BTreeMap<PolicyPart, Vec<Span>>,
+}
+
+/// A part of a policy that has several, in the order in which Ranger's policy has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PolicyPart {
+    /// `on` of each resource.
+    On,
+    /// Items of `allow`.
+    Allow,
+    /// Items of `deny`.
+    Deny,
+    /// Items of `mask`.
+    Mask,
+    /// Items of `rows`.
+    Rows,
+}
+
+impl PolicyPart {
+    /// The key in YAML.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Mask => "mask",
+            Self::Rows => "rows",
+        }
+    }
+}
+
+impl PolicyOrigin {
+    /// The place of a part, counted from 0; that of the policy where the part's is not known.
+    pub fn part(&self, part: PolicyPart, at: usize) -> Span {
+        self.parts.get(&part).and_then(|spans| spans.get(at)).copied().unwrap_or(self.span)
+    }
 }
 
 impl Policies {

@@ -6,7 +6,7 @@ use lockgate_policy::model::{Policy, PolicyResource, PolicyType};
 
 use super::Checks;
 use crate::policies::{PolicyResource as Names, policy_resource};
-use crate::{Code, Dataset, Project, nearest};
+use crate::{Code, Dataset, PolicyPart, Project, nearest};
 
 type Resource = BTreeMap<String, PolicyResource>;
 
@@ -19,19 +19,24 @@ struct Known<'p> {
 impl Checks<'_> {
     /// Reports resources that can never fit. A policy of several is reported for each.
     pub(super) fn resources(&mut self, policy: &Policy) {
-        let takes_patterns = policy.kind() == Some(PolicyType::Access) || !self.is_imported(policy.id());
-        for resource in std::iter::once(&policy.resources).chain(&policy.additional_resources) {
-            let nothing = resource.iter().find(|(_, r)| r.is_excludes && r.values.iter().any(|value| value == "*"));
-            if let Some((level, _)) = nothing.filter(|_| takes_patterns) {
-                let message = format!("the policy `{}` fits nothing: it excludes every {level}", policy.name);
-                self.report(Code::PolicyNeverFits, policy.id(), message, "exclude less");
-            }
-        }
+        self.fits_nothing(policy);
         self.names(policy);
     }
 
-    /// Reports tags that nothing gives a level; no column of the project can have one.
+    fn fits_nothing(&mut self, policy: &Policy) {
+        let takes_patterns = policy.kind() == Some(PolicyType::Access) || !self.is_imported(policy.id());
+        for (at, resource) in std::iter::once(&policy.resources).chain(&policy.additional_resources).enumerate() {
+            let nothing = resource.iter().find(|(_, r)| r.is_excludes && r.values.iter().any(|value| value == "*"));
+            if let Some((level, _)) = nothing.filter(|_| takes_patterns) {
+                let message = format!("the policy `{}` fits nothing: it excludes every {level}", policy.name);
+                self.report_part(Code::PolicyNeverFits, policy.id(), (PolicyPart::On, at), message, "exclude less");
+            }
+        }
+    }
+
+    /// Reports tags that nothing gives a level, which no column of the project can have, and policies on no tag.
     pub(super) fn tags(&mut self, policy: &Policy) {
+        self.fits_nothing(policy);
         let known = &self.project.tags;
         let mut unknown: Vec<(String, Option<&str>)> = Vec::new();
         for resource in std::iter::once(&policy.resources).chain(&policy.additional_resources) {

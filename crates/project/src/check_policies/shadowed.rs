@@ -7,7 +7,7 @@ use lockgate_policy::model::{Policy, PolicyItem, ServiceDef};
 use lockgate_policy::{CURRENT_USER, PUBLIC_GROUP};
 
 use super::{Checks, knows_access};
-use crate::{Code, Diagnostic};
+use crate::{Code, Diagnostic, PolicyPart};
 
 impl Checks<'_> {
     /// Reports items without effect.
@@ -16,17 +16,24 @@ impl Checks<'_> {
         let rows: Vec<&PolicyItem> = policy.row_filter_policy_items.iter().map(|filter| &filter.item).collect();
         let allow: Vec<&PolicyItem> = policy.policy_items.iter().collect();
         let deny: Vec<&PolicyItem> = policy.deny_policy_items.iter().collect();
-        for (what, items) in [("allow", &allow), ("deny", &deny), ("mask", &masks), ("rows", &rows)] {
-            self.unknown_accesses(policy, def, what, items);
+        for (part, items) in [
+            (PolicyPart::Allow, &allow),
+            (PolicyPart::Deny, &deny),
+            (PolicyPart::Mask, &masks),
+            (PolicyPart::Rows, &rows),
+        ] {
+            self.unknown_accesses(policy, def, part, items);
             for (at, item) in items.iter().enumerate() {
                 if let Some(first) = items.iter().take(at).position(|earlier| covers(earlier, item)) {
                     let message = format!(
-                        "item {} of `{what}` in the policy `{}` decides nothing: item {} does for all whom it names",
+                        "item {} of `{}` in the policy `{}` decides nothing: item {} does for all whom it names",
                         at + 1,
+                        part.as_str(),
                         policy.name,
                         first + 1
                     );
-                    self.report(Code::PolicyShadowed, policy.id(), message, "remove it, or move it before the other");
+                    let help = "remove it, or move it before the other";
+                    self.report_part(Code::PolicyShadowed, policy.id(), (part, at), message, help);
                 }
             }
         }
@@ -41,7 +48,8 @@ impl Checks<'_> {
                     policy.name,
                     first + 1
                 );
-                self.report(Code::PolicyShadowed, policy.id(), message, "remove one of the two, or add `deny_except`");
+                let help = "remove one of the two, or add `deny_except`";
+                self.report_part(Code::PolicyShadowed, policy.id(), (PolicyPart::Allow, at), message, help);
             }
         }
     }
@@ -66,7 +74,7 @@ impl Checks<'_> {
         }
     }
 
-    fn unknown_accesses(&mut self, policy: &Policy, def: &ServiceDef, what: &str, items: &[&PolicyItem]) {
+    fn unknown_accesses(&mut self, policy: &Policy, def: &ServiceDef, part: PolicyPart, items: &[&PolicyItem]) {
         for (at, item) in items.iter().enumerate() {
             // `hdfs:read` is for another service, and no mistake.
             let own = |name: &str| !name.contains(':') || name.starts_with(&format!("{}:", def.name));
@@ -74,12 +82,14 @@ impl Checks<'_> {
             let fits_nothing = !item.accesses.is_empty() && item.accesses.iter().all(|access| unknown(&access.kind));
             if let Some(first) = item.accesses.first().filter(|_| fits_nothing && !item.delegate_admin) {
                 let message = format!(
-                    "item {} of `{what}` in the policy `{}` never fits: the service has no access `{}`",
+                    "item {} of `{}` in the policy `{}` never fits: the service has no access `{}`",
                     at + 1,
+                    part.as_str(),
                     policy.name,
                     first.kind
                 );
-                self.report(Code::PolicyNeverFits, policy.id(), message, "name an access that the service has");
+                let help = "name an access that the service has";
+                self.report_part(Code::PolicyNeverFits, policy.id(), (part, at), message, help);
             }
         }
     }

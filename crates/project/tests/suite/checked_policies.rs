@@ -1,6 +1,8 @@
 //! What is found in policies without a request: each finding, and the nearest case in which it is not made.
 
-use lockgate_project::{Project, check_policies};
+use std::fmt::Write as _;
+
+use lockgate_project::{CHECKED_REQUESTS_MAX, Project, check_policies, to_sarif};
 
 use crate::base::{CUSTOMERS, load, shown};
 
@@ -22,11 +24,20 @@ fn policy(rest: &str) -> Vec<String> {
 
 const ALLOW: &str = "allow: [{ roles: [r], access: [select] }]";
 
-/// The one finding of a policy, without its place.
+/// The one finding of a policy, without its place, which is that of the name.
 fn one(rest: &str) -> String {
+    one_at(rest, "p\n")
+}
+
+/// The one finding of a policy, without its place, which is where a part of the file begins.
+fn one_at(rest: &str, part: &str) -> String {
     let found = policy(rest);
     assert_eq!(found.len(), 1, "{rest}: {found:?}");
-    found[0].strip_prefix("policies/a.yaml:2:13: ").expect("the place of the name").to_owned()
+    let text = format!("policies:\n  - policy: p\n    {rest}\n");
+    let before = &text[..text.find(&format!(" {part}")).expect("the part is there") + 1];
+    let (line, column) = (before.lines().count(), before.lines().last().unwrap().len() + 1);
+    let place = format!("policies/a.yaml:{line}:{column}: ");
+    found[0].strip_prefix(&place).unwrap_or_else(|| panic!("{} is not at {place}", found[0])).to_owned()
 }
 
 fn nothing(rest: &str) {
@@ -50,8 +61,19 @@ fn a_policy_that_cannot_be_decided() {
 #[test]
 fn resources_that_fit_nothing() {
     assert_eq!(
-        one(&format!("on: {{ datasets: [customers], except_columns: ['*'] }}\n    {ALLOW}")),
+        one_at(&format!("on: {{ datasets: [customers], except_columns: ['*'] }}\n    {ALLOW}"), "{ datasets"),
         "LG402 warning: the policy `p` fits nothing: it excludes every column"
+    );
+    let also = "on: { datasets: [customers, analytics.customers] }\n    also_on: [{ datasets: [customers], except_columns: ['*'] }]";
+    let found = policy(&format!("{also}\n    {ALLOW}"));
+    assert_eq!(
+        found,
+        ["policies/a.yaml:4:15: LG402 warning: the policy `p` fits nothing: it excludes every column"],
+        "the second `on` is the third resource"
+    );
+    assert_eq!(
+        one_at("on: { except_tags: ['*'] }\n    deny: [{ roles: [r], access: [select] }]", "{ except_tags"),
+        "LG402 warning: the policy `p` fits nothing: it excludes every tag"
     );
     nothing(&format!("on: {{ datasets: [customers], except_columns: [email] }}\n    {ALLOW}"));
 }
@@ -90,21 +112,39 @@ fn names_that_the_project_has_not() {
 #[test]
 fn items_that_decide_nothing() {
     let on = "on: { datasets: [customers] }\n    ";
-    for (rest, expected) in [
+    for (rest, part, expected) in [
+        (
+            "allow: [{ users: [a], access: [select] }, { users: [a], access: [select] }]\n    deny_all_else: true",
+            "{ users: [a], access: [select] }]\n    deny_all_else",
+            "item 2 of `allow` in the policy `p` decides nothing: item 1 does for all whom it names",
+        ),
+        (
+            "deny: [{ users: [a], access: [select] }, { users: [a], access: [select] }]\n    enabled: true",
+            "{ users: [a], access: [select] }]\n    enabled",
+            "item 2 of `deny` in the policy `p` decides nothing: item 1 does for all whom it names",
+        ),
         (
             "mask: [{ groups: [public], with: hash }, { users: [a], with: clear }]",
+            "{ users: [a], with: clear }",
+            "item 2 of `mask` in the policy `p` decides nothing: item 1 does for all whom it names",
+        ),
+        (
+            "mask: [{ users: [c], with: hash, columns: [email] }, { groups: [public], with: hash, columns: [name] }, { users: [a], with: clear, columns: [name] }]",
+            "{ users: [a], with: clear",
             "item 2 of `mask` in the policy `p` decides nothing: item 1 does for all whom it names",
         ),
         (
             "rows: [{ users: [a, b], where: x = 1 }, { users: [b], where: x = 2 }]",
+            "{ users: [b]",
             "item 2 of `rows` in the policy `p` decides nothing: item 1 does for all whom it names",
         ),
         (
-            "allow: [{ users: [a], access: [select] }]\n    deny: [{ users: [a, b], access: [select, update] }]",
-            "item 1 of `allow` in the policy `p` allows nothing: item 1 of `deny` denies it to all whom it names",
+            "allow: [{ users: [c], access: [all] }, { users: [a], access: [select] }]\n    deny: [{ users: [a, b], access: [select, update] }]",
+            "{ users: [a], access",
+            "item 2 of `allow` in the policy `p` allows nothing: item 1 of `deny` denies it to all whom it names",
         ),
     ] {
-        assert_eq!(one(&format!("{on}{rest}")), format!("LG403 warning: {expected}"));
+        assert_eq!(one_at(&format!("{on}{rest}"), part), format!("LG403 warning: {expected}"));
     }
     for rest in [
         "mask: [{ groups: [public], with: hash, if: { ip: ['10.*'] } }, { users: [a], with: clear }]",
@@ -223,4 +263,95 @@ fn imported_policies_are_warned_of() {
     assert_eq!(with(&right.replace("[\"customers\"]", "[\"elsewhere\"]")), [""; 0], "another's dataset");
     let levels = with(&right.replace("\"table\"", "\"tabel\""));
     assert!(levels.len() == 1 && levels[0].contains("LG401"), "{levels:?}");
+}
+
+#[test]
+fn roles_and_groups_that_no_file_declares() {
+    let names = "policies:
+  - policy: p
+    on: { datasets: [customers] }
+    allow: [{ users: [kim], access: [update] }, { roles: [supprt], groups: [helpdesk, public], access: [select] }]
+    allow_except: [{ groups: [other], access: [select] }]
+    rows: [{ roles: [supprt], where: a = 1 }]
+";
+    let with = |declared: &str| found(&[("policies/a.yaml", names), ("policies/b.yaml", declared)]);
+    let role = |place: &str| {
+        format!(
+            "policies/a.yaml:{place}: LG404 warning: the policy `p` names the role `supprt`, which no file declares"
+        )
+    };
+    let roles = [role("4:49"), role("6:12")];
+    assert_eq!(with("roles: { support: { users: [sam] } }\n"), roles, "groups come from elsewhere");
+    let group = |place: &str, name: &str| {
+        format!(
+            "policies/a.yaml:{place}: LG404 warning: the policy `p` names the group `{name}`, which no file declares"
+        )
+    };
+    assert_eq!(
+        with("groups: { clerks: [kim] }\n"),
+        [group("2:13", "other"), group("4:49", "helpdesk")],
+        "roles come from elsewhere"
+    );
+    assert_eq!(with("users: { kim: { dept: sales } }\n"), [""; 0], "nothing is declared");
+    let all = "roles: { supprt: { users: [sam] } }\ngroups: { helpdesk: [kim], other: [kim] }\n";
+    assert_eq!(with(all), [""; 0]);
+    let json = r#"{"rangerRoles": [{"name": "support"}]}"#;
+    assert_eq!(found(&[("policies/a.yaml", names), ("policies/roles.json", json)]), roles);
+    let store = r#"{"userGroupMapping": {}, "groupAttrMapping": {"helpdesk": {}}}"#;
+    assert_eq!(found(&[("policies/a.yaml", names), ("policies/users.json", store)]), [group("2:13", "other")]);
+    let tags = "roles: { support: { users: [sam] } }\npolicies: [{ policy: t, on: { tags: [pii.name] }, deny: [{ roles: [r], access: [select] }] }]\n";
+    assert_eq!(
+        found(&[("policies/a.yaml", tags)]),
+        ["policies/a.yaml:2:58: LG404 warning: the policy `t` names the role `r`, which no file declares"]
+    );
+}
+
+#[test]
+fn as_many_requests_are_made_up_as_the_limit() {
+    // Each of the five columns is asked for once, and the one with a tag for each user as well; it is the last one.
+    let catalog = CUSTOMERS.replace(", tags: [pii.name]", "").replace(", tags: [pii.email]", "");
+    let catalog = catalog.replace("signup_date: { type: date }", "signup_date: { type: date, tags: [pii.email] }");
+    let with = |users: usize| {
+        let mut names = String::from("\"u0\"");
+        for n in 1..users {
+            write!(names, ",\"u{n}\"").unwrap();
+        }
+        let export = format!(
+            r#"{{"policies": [{{"id": 1, "name": "p", "serviceType": "hive", "resources": {{"database": {{"values": ["default"]}},
+              "table": {{"values": ["customers"]}}, "column": {{"values": ["*"]}}}},
+              "policyItems": [{{"accesses": [{{"type": "select"}}], "users": [{names}]}}]}}]}}"#
+        );
+        let deny = "policies: [{ policy: t, on: { tags: [pii.email] }, deny: [{ users: [u0], access: [select] }] }]";
+        found(&[("catalog/customers.yaml", &catalog), ("policies/a.json", &export), ("policies/b.yaml", deny)])
+    };
+    let contradiction = "policies/a.json:1:34: LG407 warning: the policy `p` lets the user `u0` read `customers.signup_date`, which `t` denies by the column's tag";
+    assert_eq!(with(CHECKED_REQUESTS_MAX - 5), [contradiction]);
+    assert_eq!(
+        with(CHECKED_REQUESTS_MAX - 4),
+        [
+            "policies/b.yaml:1:1: LG408 warning: 1 columns were not compared with the policies: that would take more than 100000 requests"
+        ]
+    );
+}
+
+#[test]
+fn findings_are_written_as_sarif_with_the_place_of_the_item() {
+    let text = "policies:
+  - policy: p
+    on: { datasets: [customers] }
+    mask: [{ groups: [public], with: hash }, { users: [a], with: clear }]
+";
+    let project = project(&[("policies/a.yaml", text)]);
+    let sarif = to_sarif(&check_policies(&project, NOW.parse().unwrap()), &project.sources);
+    let run = &sarif["runs"][0];
+    let rule = &run["tool"]["driver"]["rules"][0];
+    assert_eq!((rule["id"].as_str(), rule["helpUri"].as_str()), (Some("LG403"), Some("docs/codes.md#lg403")));
+    let result = &run["results"][0];
+    assert_eq!((result["ruleId"].as_str(), result["level"].as_str()), (Some("LG403"), Some("warning")));
+    let place = &result["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "policies/a.yaml");
+    let region = &place["region"];
+    assert_eq!((region["startLine"].as_u64(), region["startColumn"].as_u64()), (Some(4), Some(46)));
+    assert_eq!((region["endLine"].as_u64(), region["endColumn"].as_u64()), (Some(4), Some(73)));
+    assert_eq!(run["results"].as_array().map(Vec::len), Some(1));
 }

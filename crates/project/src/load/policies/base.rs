@@ -99,7 +99,8 @@ pub(super) fn origins_of(document: &Document, file: FileId, files: &SourceFiles)
     let origin = |policy: &Policy| {
         let at = places.get(policy.name.as_str()).copied().unwrap_or_default();
         let end = if at == 0 { 0 } else { at + policy.name.len() };
-        (policy.id(), PolicyOrigin { name: policy.name.clone(), span: Span { file, start: at, end } })
+        let span = Span { file, start: at, end };
+        (policy.id(), PolicyOrigin { name: policy.name.clone(), span, parts: BTreeMap::new() })
     };
     policies.into_iter().map(origin).collect()
 }

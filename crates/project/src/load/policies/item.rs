@@ -17,6 +17,8 @@ const SELECT: &str = "select";
 /// A mask with the columns that it is for, where it names some.
 pub(super) struct Mask {
     pub(super) columns: Option<(Vec<String>, Range<usize>)>,
+    /// Where it is written.
+    pub(super) range: Range<usize>,
     pub(super) item: DataMaskItem,
 }
 
@@ -86,7 +88,7 @@ impl Compiler<'_> {
         let columns = raw.columns.as_ref().map(|columns| (texts(columns, "column", checker), columns.range.clone()));
         let conditions = conditions::compile(raw.conditions.as_ref(), &mut self.sources.policies, checker);
         let item = PolicyItem { accesses: vec![select()], conditions, ..item? };
-        Some(Mask { columns, item: DataMaskItem { item, data_mask_info: Some(info?) } })
+        Some(Mask { columns, range: entry.range.clone(), item: DataMaskItem { item, data_mask_info: Some(info?) } })
     }
 
     fn row_filter(&mut self, entry: &Checked<RowsEntry>, checker: &mut Checker<'_>) -> Option<RowFilterItem> {

@@ -15,16 +15,18 @@ use lockgate_policy::model::{Policy, PolicyResource, PolicyType, RowFilterItem};
 use super::item::Mask;
 use super::resources::{self, Resource, Target};
 use super::{Checker, Compiler, conditions, validity};
-use crate::policies::PolicyOrigin;
+use crate::policies::{PolicyOrigin, PolicyPart};
 use crate::raw::{OnEntry, PolicyEntry, PriorityChoice};
 use crate::yaml::Checked;
-use crate::{Code, suggest};
+use crate::{Code, Span, suggest};
 
 /// What a policy is on: tags, or datasets with columns for each `on`.
 #[derive(Default)]
 struct Targets {
     tags: Vec<Resource>,
     datasets: Vec<(Vec<Resource>, PolicyResource)>,
+    /// The place of `on` for each resource that results.
+    places: Vec<Span>,
 }
 
 /// The masks of a policy that are for the same columns, in the order of the file; without columns, for the policy's.
@@ -42,7 +44,8 @@ impl Compiler<'_> {
             let help = "name it by what it is for: `support reads customers`".to_owned();
             checker.report(Code::InvalidValue, &raw.policy.range, "the policy has no name", Some(help));
         }
-        let origin = PolicyOrigin { name: name.clone(), span: checker.span(&raw.policy.range) };
+        let mut origin =
+            PolicyOrigin { name: name.clone(), span: checker.span(&raw.policy.range), parts: BTreeMap::new() };
         let is_new = self.declare("policy", &name, origin.span);
         let frame = self.frame(&raw, checker);
         let items = [&raw.allow, &raw.allow_except, &raw.deny, &raw.deny_except];
@@ -52,6 +55,7 @@ impl Compiler<'_> {
         let targets = targets(&raw, checker);
         check_parts(&raw, &range, checker);
         let (Some(targets), Some(frame), true) = (targets, frame, is_new) else { return };
+        origin.parts.insert(PolicyPart::On, targets.places.clone());
         let access = Policy {
             is_deny_all_else: raw.deny_all_else.as_ref().and_then(|all| all.value).unwrap_or(false),
             policy_items: allow,
@@ -64,7 +68,9 @@ impl Compiler<'_> {
             [&access.policy_items, &access.allow_exceptions, &access.deny_policy_items, &access.deny_exceptions];
         if access.is_deny_all_else || lists.iter().any(|list| !list.is_empty()) {
             let (resources, is_on_tags) = targets.whole();
-            self.put_on(access, resources, &origin, is_on_tags);
+            let parts = [(PolicyPart::Allow, &raw.allow), (PolicyPart::Deny, &raw.deny)];
+            let places = parts.map(|(part, list)| (part, places(list.as_ref(), checker)));
+            self.put_on(access, resources, &with_parts(&origin, places), is_on_tags);
         }
         self.put_masks(masks, &frame, &targets, &origin, checker);
         self.put_rows(rows, &frame, &raw, &targets, &origin, checker);
@@ -147,6 +153,8 @@ impl Compiler<'_> {
             }
         }
         for MaskGroup { columns, masks } in groups {
+            let places = masks.iter().map(|mask| checker.span(&mask.range)).collect();
+            let origin = &with_parts(origin, [(PolicyPart::Mask, places)]);
             let policy = Policy {
                 policy_type: Some(number(PolicyType::DataMask)),
                 data_mask_policy_items: masks.into_iter().map(|mask| mask.item).collect(),
@@ -186,7 +194,8 @@ impl Compiler<'_> {
             Policy { policy_type: Some(number(PolicyType::RowFilter)), row_filter_policy_items: rows, ..frame.clone() };
         let resources: Vec<Resource> = targets.datasets.iter().flat_map(|(tables, _)| tables.clone()).collect();
         self.refuse_patterns(&resources, origin, PolicyType::RowFilter, checker);
-        self.put_on(policy, resources, origin, false);
+        let origin = with_parts(origin, [(PolicyPart::Rows, places(raw.rows.as_ref(), checker))]);
+        self.put_on(policy, resources, &origin, false);
     }
 
     /// A service may take no patterns in masks and filters, as Hive's own definition does; a pattern would be a name
@@ -235,6 +244,18 @@ impl Targets {
     }
 }
 
+/// The places of a list's items.
+fn places<T>(list: Option<&Checked<Vec<Checked<T>>>>, checker: &Checker<'_>) -> Vec<Span> {
+    let entries = list.and_then(|list| list.value.as_ref()).into_iter().flatten();
+    entries.map(|entry| checker.span(&entry.range)).collect()
+}
+
+fn with_parts<const N: usize>(origin: &PolicyOrigin, parts: [(PolicyPart, Vec<Span>); N]) -> PolicyOrigin {
+    let mut origin = origin.clone();
+    origin.parts.extend(parts);
+    origin
+}
+
 fn with_column(tables: &[Resource], columns: &PolicyResource) -> Vec<Resource> {
     let add = |table: &Resource| -> Resource {
         let column = BTreeMap::from([("column".to_owned(), columns.clone())]);
@@ -248,8 +269,14 @@ fn targets(raw: &PolicyEntry, checker: &mut Checker<'_>) -> Option<Targets> {
     let mut targets = Targets::default();
     for on in std::iter::once(&raw.on).chain(also) {
         match resources::target(on.value.as_ref()?, &on.range, checker)? {
-            Target::Tags(resource) => targets.tags.push(resource),
-            Target::Datasets { tables, columns } => targets.datasets.push((tables, columns)),
+            Target::Tags(resource) => {
+                targets.places.push(checker.span(&on.range));
+                targets.tags.push(resource);
+            }
+            Target::Datasets { tables, columns } => {
+                targets.places.extend(tables.iter().map(|_| checker.span(&on.range)));
+                targets.datasets.push((tables, columns));
+            }
         }
     }
     if !targets.tags.is_empty() && !targets.datasets.is_empty() {
