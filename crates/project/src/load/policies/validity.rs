@@ -92,6 +92,12 @@ fn recurrence(entry: &EveryEntry) -> Recurrence {
     let or_any = |text: Option<String>| Some(text.unwrap_or_else(|| "*".to_owned()));
     // At the full hour, and at midnight where no hour is said.
     let or_zero = |text: Option<String>| Some(text.unwrap_or_else(|| "0".to_owned()));
+    // Of two days that are written the later start counts, and any day is today: one that is not written is left out, so
+    // that the other counts.
+    let or_other = |text: Option<String>, other: &Option<Checked<String>>| match (text, other) {
+        (None, Some(_)) => None,
+        (text, _) => or_any(text),
+    };
     let length = entry.length.value.as_ref();
     let number = |of: fn(&crate::raw::LengthEntry) -> Option<u32>| {
         length.and_then(of).map_or(0, |number| i32::try_from(number).unwrap_or(i32::MAX))
@@ -100,8 +106,8 @@ fn recurrence(entry: &EveryEntry) -> Recurrence {
         schedule: Some(RecurrenceSchedule {
             minute: or_zero(field(&entry.minute)),
             hour: or_zero(field(&entry.hour)),
-            day_of_month: or_any(field(&entry.day_of_month)),
-            day_of_week: or_any(field(&entry.day_of_week)),
+            day_of_month: or_other(field(&entry.day_of_month), &entry.day_of_week),
+            day_of_week: or_other(field(&entry.day_of_week), &entry.day_of_month),
             month: or_any(field(&entry.month)),
             year: or_any(field(&entry.year)),
         }),
