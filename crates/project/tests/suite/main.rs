@@ -3,6 +3,7 @@
 mod base;
 mod checked_policies;
 mod codes;
+mod concepts;
 mod limits;
 mod model;
 mod policies;
