@@ -335,6 +335,31 @@ fn as_many_requests_are_made_up_as_the_limit() {
 }
 
 #[test]
+fn policies_on_tags_are_looked_at_as_those_on_datasets() {
+    let on = "on: { tags: [pii.email] }";
+    let with = |policies: &[&str]| {
+        let entries: String = policies.iter().map(|policy| format!("  - {{ {policy} }}\n")).collect();
+        found(&[("policies/a.yaml", &format!("policies:\n{entries}"))])
+    };
+    let deny = format!("{on}, deny: [{{ users: [a], access: [select] }}]");
+    assert_eq!(
+        with(&[&format!("policy: p, {deny}"), &format!("policy: q, {deny}")]),
+        ["policies/a.yaml:3:15: LG403 warning: the policy `q` says what `p` says"]
+    );
+    assert_eq!(
+        with(&[&format!("policy: p, {on}, mask: [{{ groups: [public], with: hash }}, {{ users: [a], with: clear }}]")]),
+        [
+            "policies/a.yaml:2:86: LG403 warning: item 2 of `mask` in the policy `p` decides nothing: item 1 does for all whom it names"
+        ]
+    );
+    assert_eq!(
+        with(&[&format!("policy: p, {deny}, valid: [{{ until: 2026-11-24 }}]")]),
+        ["policies/a.yaml:2:15: LG406 warning: the policy `p` has expired on 2026-11-24 23:59:59"]
+    );
+    assert_eq!(with(&[&format!("policy: p, {deny}")]), [""; 0]);
+}
+
+#[test]
 fn findings_are_written_as_sarif_with_the_place_of_the_item() {
     let text = "policies:
   - policy: p
