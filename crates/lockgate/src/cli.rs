@@ -163,6 +163,9 @@ pub(crate) enum PolicyCommand {
     Import {
         /// The export, or what a plugin downloads; tags, roles, users and shares as well
         export: PathBuf,
+        /// The definition of the export's service, as Ranger gives it in JSON; that of `hive` is known
+        #[arg(long, value_name = "FILE")]
+        service_def: Option<PathBuf>,
     },
     /// List who gains and who loses which access between two sets of policies; exits 1 if somebody does
     #[command(after_help = "Example:  lockgate policy diff old/policies.json policies/policies.json")]
@@ -182,13 +185,13 @@ pub(crate) struct PolicyExplainArgs {
     /// Who asks
     #[arg(long)]
     pub(crate) user: String,
-    /// A group of who asks; may be repeated
+    /// A group of who asks, besides those that the project's policies give; may be repeated
     #[arg(long = "group", value_name = "GROUP")]
     pub(crate) groups: Vec<String>,
     /// A role of who asks, instead of those that the policies' roles give; may be repeated
     #[arg(long = "role", value_name = "ROLE")]
     pub(crate) roles: Vec<String>,
-    /// What is asked for: `sales.orders.price`, or `path=/data,…` with the names of the levels
+    /// What is asked for: a dataset or a column of one, `sales.orders.price`, or `path=/data,…` with the names of the levels
     #[arg(long)]
     pub(crate) resource: String,
     /// The kind of access
@@ -200,7 +203,7 @@ pub(crate) struct PolicyExplainArgs {
     /// Decide exactly as Ranger, also where it lets through what it cannot decide
     #[arg(long)]
     pub(crate) compat: bool,
-    /// Documents of Ranger to decide by [default: those in the project's folder `policies`]
+    /// Documents of Ranger to decide by, instead of the project's policies
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) policies: Vec<PathBuf>,
 }

@@ -120,11 +120,13 @@ fn rejection(diagnostics: &Diagnostics, sources: &SourceFiles) -> Failure {
     Failure::new(kind, "nothing was done").with_help("`docs/codes.md` explains each code with an example")
 }
 
-/// Refused if classification, protection or a key rule refuses anything; otherwise a mistake in a file.
+/// Refused if classification, protection, a key rule or what policies decide refuses anything; otherwise a mistake in a
+/// file, to which a name in a policy that nothing has and a condition that nothing can evaluate belong.
 pub(crate) fn kind_of(diagnostics: &Diagnostics) -> FailureKind {
-    let refuses = |code: Code| {
-        matches!(code, Code::UngovernedStatement | Code::UngovernedExpression | Code::PoliciesNotEvaluated)
-            || code.as_str() >= "LG200"
+    let refuses = |code: Code| match code {
+        Code::UngovernedStatement | Code::UngovernedExpression | Code::PoliciesNotEvaluated => true,
+        Code::PolicyNamesUnknown | Code::UndecidablePolicy => false,
+        _ => code.as_str() >= "LG200",
     };
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
     if errors.into_iter().any(|diagnostic| refuses(diagnostic.code)) {
@@ -155,4 +157,46 @@ pub(crate) fn random() -> Arc<dyn Random> {
 pub(crate) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use lockgate_project::check_policies;
+
+    use super::*;
+
+    /// What the policies of a small project are found to be.
+    fn kind(policy: &str) -> FailureKind {
+        let project = "version: 1\nproject: retail\nstores: { landing: { at: 'file://./landing' } }\n\
+                       keys: { default: { local: ./keys } }\nledger: { at: 'file://./ledger' }\n";
+        let catalog = "dataset: customers\nat: { store: landing, path: 'c/*.csv', format: csv }\ncolumns:\n  \
+                       id: { type: bigint }\n  card: { type: text, level: restricted }\nsubject: id\n";
+        let policies = format!("policies:\n  - policy: p\n    {policy}\n");
+        let files = [
+            ("lockgate.yaml", project.as_bytes()),
+            ("catalog/customers.yaml", catalog.as_bytes()),
+            ("policies/a.yaml", policies.as_bytes()),
+        ];
+        let loaded = Project::from_files(Path::new("/p"), &files, &|_| None);
+        let (project, _) = loaded.unwrap_or_else(|rejected| {
+            panic!("{}", render(&rejected.diagnostics, &rejected.sources, lockgate_project::Colour::Never))
+        });
+        let found = check_policies(&project, Timestamp::UNIX_EPOCH);
+        assert!(found.has_errors(), "{policy}");
+        kind_of(&found)
+    }
+
+    #[test]
+    fn a_mistake_in_policies_is_told_from_what_they_must_not_decide() {
+        let everybody = "allow: [{ groups: [public], access: [select] }]";
+        let misspelt = kind(&format!("on: {{ datasets: [custmers] }}\n    {everybody}"));
+        assert_eq!((misspelt, misspelt.exit_code()), (FailureKind::Invalid, 2));
+        let script = "on: { datasets: [customers] }\n    \
+                      allow: [{ users: [a], access: [select], if: { expression: 'while (1) {}' } }]";
+        assert_eq!(kind(script), FailureKind::Invalid);
+        let open = kind(&format!("on: {{ datasets: [customers] }}\n    {everybody}"));
+        assert_eq!((open, open.exit_code()), (FailureKind::Refused, 3));
+        let both = kind(&format!("on: {{ datasets: [customers, custmers] }}\n    {everybody}"));
+        assert_eq!(both, FailureKind::Refused);
+    }
 }

@@ -57,6 +57,10 @@ pub fn compile(project: &Project) -> Compiled {
     let reads: BTreeMap<_, _> =
         project.pipelines.values().map(|p| (p.name.value.clone(), tables_read(&p.sql.value, &outputs))).collect();
     let mut compiled = Compiled { order: Vec::new(), plans: BTreeMap::new(), reads, diagnostics: Diagnostics::new() };
+    if let Some(refusal) = project.refusal_of_policies() {
+        compiled.diagnostics.push(refusal);
+        return compiled;
+    }
     compiled.order = match project.dependency_order(&compiled.reads) {
         Ok(order) => order,
         Err(cycles) => {

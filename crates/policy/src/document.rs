@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::definitions::{service_definition, tag_definition};
 use crate::engine::Sources;
 use crate::json::{ReadError, read};
-use crate::model::{Policy, Roles, ServiceGdsInfo, ServicePolicies, ServiceTags, TagPolicies, UserStore};
+use crate::model::{Policy, Roles, ServiceDef, ServiceGdsInfo, ServicePolicies, ServiceTags, TagPolicies, UserStore};
 
 /// The kind of service that tags are.
 const TAG_SERVICE: &str = "tag";
@@ -46,6 +46,14 @@ pub enum DocumentError {
     /// An export whose service is not known.
     #[error("the export has policies of a service of kind `{0}`, whose definition is not known")]
     NoDefinition(String),
+    /// An export of another kind of service than the definition that came with it.
+    #[error("the export has policies of a service of kind `{kind}`, and the definition is that of `{given}`")]
+    OtherDefinition {
+        /// The kind of the export's service.
+        kind: String,
+        /// The kind that the definition is of.
+        given: String,
+    },
     /// An export of several services.
     #[error("the export has policies of several services: {0}")]
     SeveralServices(String),
@@ -77,6 +85,23 @@ impl Document {
             return Err(DocumentError::Unknown);
         })
     }
+
+    /// What a plugin of the export's service would download: its policies with a definition of the service. A document
+    /// that is no export has what it needs, and stays as it is.
+    pub fn with_definition(self, definition: ServiceDef) -> Result<Self, DocumentError> {
+        match self {
+            Self::Export(policies) => {
+                let given = |kind: &str| match kind == definition.name {
+                    true => Ok(definition.clone()),
+                    false => {
+                        Err(DocumentError::OtherDefinition { kind: kind.to_owned(), given: definition.name.clone() })
+                    }
+                };
+                Ok(Self::Policies(Box::new(of_export(policies, given)?)))
+            }
+            Self::Policies(_) | Self::Tags(_) | Self::Roles(_) | Self::UserStore(_) | Self::Shares(_) => Ok(self),
+        }
+    }
 }
 
 impl Sources {
@@ -84,7 +109,7 @@ impl Sources {
     pub fn add(&mut self, document: Document) -> Result<(), DocumentError> {
         match document {
             Document::Policies(policies) => self.policies = *policies,
-            Document::Export(policies) => self.policies = of_export(policies)?,
+            Document::Export(policies) => self.policies = of_export(policies, built_in)?,
             Document::Tags(tags) => self.tags = Some(tags),
             Document::Roles(roles) => self.roles = roles,
             Document::UserStore(users) => self.user_store = Some(users),
@@ -94,9 +119,18 @@ impl Sources {
     }
 }
 
+/// The definition of a kind of service that is known without being given.
+fn built_in(kind: &str) -> Result<ServiceDef, DocumentError> {
+    let known = service_definition(kind).ok_or_else(|| DocumentError::NoDefinition(kind.to_owned()))?;
+    Ok(known?)
+}
+
 /// Policies with the definition of their service. Which resources a zone has is not in an export: policies of zones are
 /// left out, since outside of their zone they would mean something else.
-fn of_export(policies: Vec<Policy>) -> Result<ServicePolicies, DocumentError> {
+fn of_export(
+    policies: Vec<Policy>,
+    definition: impl FnOnce(&str) -> Result<ServiceDef, DocumentError>,
+) -> Result<ServicePolicies, DocumentError> {
     let kind = |policy: &Policy| policy.service_type.clone().unwrap_or_else(|| "hive".to_owned());
     let (of_tags, own): (Vec<_>, Vec<_>) =
         policies.into_iter().filter(Policy::is_outside_zones).partition(|policy| kind(policy) == TAG_SERVICE);
@@ -111,7 +145,7 @@ fn of_export(policies: Vec<Policy>) -> Result<ServicePolicies, DocumentError> {
             return Err(DocumentError::SeveralServices(names.join(", ")));
         }
     };
-    let service_def = service_definition(&kind).ok_or(DocumentError::NoDefinition(kind))??;
+    let service_def = definition(&kind)?;
     let tag_policies = (!of_tags.is_empty()).then(|| TagPolicies {
         service_name: of_tags.first().map(|policy| policy.service.clone()).unwrap_or_default(),
         service_def: tag_definition(&service_def),
@@ -171,5 +205,12 @@ mod tests {
         assert!(matches!(add(&[own.clone(), other]), Err(DocumentError::SeveralServices(_))));
         let zoned = own.replacen("\"id\": 1", "\"id\": 1, \"zoneName\": \"z\"", 1);
         assert!(add(&[zoned]).unwrap().policies.policies.is_empty());
+        let weather = format!(r#"{{"policies": [{}]}}"#, policy("a", "weather", "\"x\"", "see"));
+        let with = |name: &str| {
+            let definition = ServiceDef { name: name.to_owned(), ..ServiceDef::default() };
+            Document::read(&weather).unwrap().with_definition(definition)
+        };
+        assert!(matches!(with("weather"), Ok(Document::Policies(found)) if found.service_def.name == "weather"));
+        assert!(matches!(with("hive"), Err(DocumentError::OtherDefinition { .. })));
     }
 }

@@ -1,7 +1,7 @@
 //! Every problem that Lockgate reports has a code that never changes its meaning.
 //!
 //! LG001 to LG099 are about the files of a project, LG101 to LG199 about SQL, LG201 to LG299 about classification and
-//! protection, LG301 to LG399 about keys and algorithms. `docs/codes.md` has a section with an example for each.
+//! protection, LG301 to LG399 about keys and algorithms, LG401 to LG499 about policies. `docs/codes.md` has a section with an example for each.
 
 use std::fmt;
 
@@ -117,6 +117,8 @@ codes! {
         "A project has at most 2,000 files, and a dataset at most 2,000 columns."
     LG035 ShadowedRule Warning "Rule of `protect` never applies"
         "An earlier rule matches everything that this one matches, and the first match wins."
+    LG036 UnusablePolicyDocument Error "Document of policies not usable"
+        "A JSON file in `policies` is no document of Ranger, or is of a service that has no databases, tables and columns."
 
     LG101 SqlSyntax Error "SQL cannot be parsed"
         "The SQL of a pipeline or query is not valid."
@@ -163,6 +165,25 @@ codes! {
         "A key that the project needs cannot be opened, or is in a state that forbids its use."
     LG303 KeyStoreMissing Error "Key store missing"
         "The place where the project's keys should lie does not exist."
+
+    LG401 UndecidablePolicy Error "Policy cannot be decided"
+        "A policy has a condition, expression or schedule that nothing here can evaluate, so what it allows is not allowed."
+    LG402 PolicyNeverFits Warning "Policy or item never fits"
+        "No request can fit the policy or one of its items, whatever the project holds."
+    LG403 PolicyShadowed Warning "Policy or item decides nothing"
+        "An earlier item, a denial or an equal policy already decides for everybody whom this one names."
+    LG404 PolicyNamesUnknown Error "Policy names what is not there"
+        "A policy is on a dataset, column or tag that the project does not have, so it protects or allows nothing there; or \
+        it names a role or group that no file declares, where files declare some."
+    LG405 RestrictedToAnybody Error "Anybody may read a column of the highest level"
+        "Policies let anybody read a column of the highest level in the clear."
+    LG406 PolicyExpires Warning "Policy expires soon"
+        "A policy ends within 30 days, or has ended."
+    LG407 PolicyContradictsTag Warning "Policy contradicts a policy on a tag"
+        "A policy allows or unmasks what a policy on one of the column's tags denies or masks for the same principal, and \
+        the one on the tag decides."
+    LG408 ColumnsNotCompared Warning "Columns not compared with the policies"
+        "The project has too many columns and principals for all to be asked for, so LG405 and LG407 may be missing."
 }
 
 impl Code {

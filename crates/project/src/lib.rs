@@ -22,11 +22,13 @@
     )
 )]
 
+mod check_policies;
 mod code;
 mod diagnostic;
 mod load;
 mod order;
 mod params;
+mod policies;
 mod project;
 mod raw;
 mod render;
@@ -38,10 +40,15 @@ mod source_table;
 mod suggest;
 mod yaml;
 
+pub use check_policies::{CHECKED_REQUESTS_MAX, POLICY_EXPIRY_DAYS, check_policies};
 pub use code::Code;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Label, Severity};
 pub use load::{CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_FILES_MAX, Rejected, find_root};
 pub use params::{PARAM_VALUE_BYTES_MAX, bind_params};
+pub use policies::{
+    DEFAULT_DATABASE, POLICIES_MAX, POLICY_DOCUMENT_BYTES_MAX, POLICY_ITEMS_MAX, Policies, PolicyMask, PolicyOrigin,
+    PolicyPart, PolicyResource, UNSEAL_ACCESS, has_dataset_levels, policy_resource,
+};
 pub use project::{
     At, Bind, COLUMNS_PER_DATASET_MAX, Column, CsvDialect, Dataset, DatasetFormat, DatasetSource,
     EXPECTED_DURATION_S_MAX, FileSource, KeyServices, KeySettings, LedgerConfig, LedgerLocation, Output,

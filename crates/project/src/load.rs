@@ -4,12 +4,13 @@
 //! lockgate.yaml ──► Settings (levels, tags, stores, keys) ─┐
 //! catalog/*.yaml ─────────────────────────────────────────┼─► Project
 //! pipelines/*.yaml ───────────────────────────────────────┘
-//! policies/* ── refused: this version would ignore them
+//! policies/*.yaml, policies/*.json ─► Policies ────────────┘
 //! ```
 
 mod dataset;
 mod files;
 mod pipeline;
+mod policies;
 mod settings;
 
 use std::cell::RefCell;
@@ -18,16 +19,18 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use lockgate_model::{DatasetName, PipelineName, StoreName};
+use lockgate_policy::Document;
 use serde::de::DeserializeOwned;
 
 use self::files::{Content, InputFile, Kind};
+use self::policies::DocumentFile;
 use self::settings::Settings;
-use crate::raw::{DatasetFile, PipelineFile, ProjectFile};
-use crate::source::{FileId, PROJECT_FILE_BYTES_MAX, quotable};
+use crate::raw::{DatasetFile, PipelineFile, PoliciesFile, ProjectFile};
+use crate::source::{FileId, quotable};
 use crate::yaml::{self, Context, Node};
 use crate::{
-    At, Code, Dataset, DatasetSource, Diagnostic, Diagnostics, Pipeline, Project, SourceFiles, SourceTableName, Span,
-    Store, StoreLocation,
+    At, Code, Dataset, DatasetSource, Diagnostic, Diagnostics, Pipeline, Policies, Project, SourceFiles,
+    SourceTableName, Span, Store, StoreLocation,
 };
 
 /// The file that makes a folder a project.
@@ -36,9 +39,9 @@ pub const PROJECT_FILE: &str = "lockgate.yaml";
 pub const CATALOG_DIR: &str = "catalog";
 /// The folder of pipelines.
 pub const PIPELINES_DIR: &str = "pipelines";
-/// The folder of policies, which this version refuses rather than ignores.
+/// The folder of policies: YAML files, and Ranger's documents in JSON.
 pub const POLICIES_DIR: &str = "policies";
-/// The most files of a project's catalog and pipelines together.
+/// The most files of a project's catalog, pipelines and policies together.
 pub const PROJECT_FILES_MAX: usize = 2_000;
 
 /// Why a project was not loaded: at least one error, with the files that it points into.
@@ -107,6 +110,7 @@ impl Loader<'_> {
     fn project(&mut self, input: Vec<InputFile>, env: &dyn Fn(&str) -> Option<String>) -> Option<Project> {
         let too_many = input.iter().filter(|file| file.kind.is_read()).count() > PROJECT_FILES_MAX;
         let mut parsed = Vec::new();
+        let mut documents = Vec::new();
         for file in input {
             let id = self.sources.add(&file.path, file.content.shown());
             if too_many && file.kind == Kind::Project {
@@ -115,17 +119,29 @@ impl Loader<'_> {
                 self.found.push(Diagnostic::new(Code::ProjectLimit, start_of(id), message).with_help(help));
             }
             if !too_many {
-                parsed.extend(self.parse(file, id, env));
+                let is_document = file.kind == Kind::PolicyDocument;
+                let Some((kind, text)) = self.text(file, id) else { continue };
+                if is_document {
+                    documents.extend(self.document(id, &text));
+                } else {
+                    let node = self.with_context(id, env, |context| yaml::parse(&text, context));
+                    parsed.extend(node.map(|node| Parsed { file: id, kind, node }));
+                }
             }
         }
         let settings = self.settings(&parsed, env);
         let mut datasets = Vec::new();
         let mut pipelines = Vec::new();
+        let mut policy_files = Vec::new();
         for file in &parsed {
             match file.kind {
                 Kind::Dataset => datasets.extend(self.dataset(file, settings.as_ref(), env)),
                 Kind::Pipeline => pipelines.extend(self.pipeline(file, settings.as_ref(), env)),
-                Kind::Project | Kind::Policy | Kind::Unknown => {}
+                Kind::Policy => {
+                    let raw: Option<PoliciesFile> = self.decode(file, env);
+                    policy_files.extend(raw.map(|raw| (file.file, raw)));
+                }
+                Kind::Project | Kind::PolicyDocument | Kind::Unknown => {}
             }
         }
         let datasets = self.distinct_datasets(datasets);
@@ -133,23 +149,22 @@ impl Loader<'_> {
         if let Some(settings) = &settings {
             self.refuse_own_tables(&pipelines, &datasets, &settings.stores);
         }
-        settings?.into_project(self.root, datasets, pipelines)
+        let policies = self.policies(documents, policy_files, settings.as_ref());
+        settings?.into_project(self.root, datasets, pipelines, policies)
     }
 
-    /// Parses one file, or reports why it is not read.
-    fn parse(&mut self, file: InputFile, id: FileId, env: &dyn Fn(&str) -> Option<String>) -> Option<Parsed> {
+    /// The text of a file, or a report of why it is not read.
+    fn text(&mut self, file: InputFile, id: FileId) -> Option<(Kind, String)> {
         let problem = |code, message: String, help: &str| Diagnostic::new(code, start_of(id), message).with_help(help);
         let shown = quotable(&file.path);
         let text = match (file.kind, file.content) {
             (Kind::Unknown, _) => {
-                let help = "only files ending in `.yaml` or `.yml` are read here: rename or move it";
+                let help = if file.path.starts_with(POLICIES_DIR) {
+                    "only files ending in `.yaml`, `.yml` or `.json` are read here: rename or move it"
+                } else {
+                    "only files ending in `.yaml` or `.yml` are read here: rename or move it"
+                };
                 self.found.push(problem(Code::UnknownFile, format!("`{shown}` is not read"), help));
-                return None;
-            }
-            (Kind::Policy, _) => {
-                let message = format!("`{shown}` is a policy, and this version does not evaluate policies");
-                let help = "move it out of `policies/` to run the project without it";
-                self.found.push(problem(Code::PoliciesNotEvaluated, message, help));
                 return None;
             }
             (_, Content::Unreadable(why)) => {
@@ -163,7 +178,7 @@ impl Loader<'_> {
                 return None;
             }
             (_, Content::TooLarge) => {
-                let message = format!("`{shown}` is larger than {PROJECT_FILE_BYTES_MAX} bytes");
+                let message = format!("`{shown}` is larger than {} bytes", file.kind.bytes_max());
                 self.found.push(problem(Code::FileTooLarge, message, "split it into several files"));
                 return None;
             }
@@ -174,8 +189,34 @@ impl Loader<'_> {
             }
             (_, Content::Text(text)) => text,
         };
-        let node = self.with_context(id, env, |context| yaml::parse(&text, context))?;
-        Some(Parsed { file: id, kind: file.kind, node })
+        Some((file.kind, text))
+    }
+
+    /// Reads a document of Ranger, or reports why it is none.
+    fn document(&mut self, file: FileId, text: &str) -> Option<DocumentFile> {
+        match Document::read(text) {
+            Ok(document) => Some(DocumentFile { file, document }),
+            Err(error) => {
+                let shown = quotable(self.sources.path(file));
+                let message = format!("`{shown}` is no document of policies: {error}");
+                let help = "put what Ranger exports here, or what its plugin downloads";
+                self.found.push(Diagnostic::new(Code::UnusablePolicyDocument, start_of(file), message).with_help(help));
+                None
+            }
+        }
+    }
+
+    fn policies(
+        &mut self,
+        documents: Vec<DocumentFile>,
+        files: Vec<(FileId, PoliciesFile)>,
+        settings: Option<&Settings>,
+    ) -> Policies {
+        let options = settings.map(|settings| settings.policy_options.clone()).unwrap_or_default();
+        let mut found = Vec::new();
+        let policies = policies::compile(documents, files, options, &self.sources, &mut found);
+        self.found.extend(found);
+        policies
     }
 
     fn decode<T: DeserializeOwned>(&mut self, file: &Parsed, env: &dyn Fn(&str) -> Option<String>) -> Option<T> {

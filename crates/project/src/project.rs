@@ -13,8 +13,8 @@ use lockgate_model::{
 
 use crate::yaml::Positions;
 use crate::{
-    AwsSettings, KeyService, OAuthClient, PostgresLocation, S3Location, SourceFiles, SourceTable, Span, TlsSettings,
-    VaultSettings,
+    AwsSettings, Code, Diagnostic, KeyService, OAuthClient, Policies, PostgresLocation, S3Location, SourceFiles,
+    SourceTable, Span, TlsSettings, VaultSettings,
 };
 
 /// The most columns of one dataset.
@@ -71,6 +71,8 @@ pub struct Project {
     pub datasets: BTreeMap<DatasetName, Dataset>,
     /// The pipelines.
     pub pipelines: BTreeMap<PipelineName, Pipeline>,
+    /// Who may see what.
+    pub policies: Policies,
 }
 
 /// A place that holds datasets.
@@ -496,6 +498,15 @@ impl ParamType {
 }
 
 impl Project {
+    /// What refuses a project with policies, for whoever would run it without evaluating them.
+    pub fn refusal_of_policies(&self) -> Option<Diagnostic> {
+        let span = self.policies.first_file()?;
+        let file = self.sources.path(span.file);
+        let message = format!("`{file}` has policies, and this version does not evaluate policies at a run");
+        let help = "move it out of `policies/` to run the project without it";
+        Some(Diagnostic::new(Code::PoliciesNotEvaluated, span, message).with_help(help))
+    }
+
     /// The pipeline that makes a dataset, if one does.
     pub fn producer(&self, dataset: &DatasetName) -> Option<&Pipeline> {
         self.pipelines.values().find(|pipeline| pipeline.into.dataset.value == *dataset)

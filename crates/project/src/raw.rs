@@ -10,11 +10,16 @@ use serde::Deserialize;
 
 use crate::yaml::{AnyScalar, Checked, Entries};
 
+pub(crate) use policies::{
+    ConditionsEntry, EveryEntry, ItemEntry, LengthEntry, MaskEntry, OnEntry, PoliciesFile, PolicyEntry,
+    PolicySettingsEntry, PriorityChoice, RoleEntry, RowFiltersChoice, RowsEntry, Texts, ValidEntry, ZoneEntry,
+};
 pub(crate) use services::{
     AppRoleEntry, AssertionAlgorithmChoice, AwsEntry, JwtLoginEntry, KubernetesLoginEntry, OAuthEntry, SseEntry,
     TlsEntry, VaultEntry, VaultLoginEntry,
 };
 
+mod policies;
 mod services;
 
 /// A Lockgate project: where data lies, with which keys it is protected, and what is done to columns of which level.
@@ -51,6 +56,8 @@ pub(crate) struct ProjectFile {
     pub(crate) tags: Option<Checked<Entries<String>>>,
     /// What is done to a column when a sink's clearance is below its level; the first match wins.
     pub(crate) protect: Option<Checked<Vec<Checked<ProtectEntry>>>>,
+    /// How the project's policies decide.
+    pub(crate) policy: Option<Checked<PolicySettingsEntry>>,
 }
 
 /// A place that holds datasets.

@@ -5,7 +5,9 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use lockgate_crypto::assess;
 use lockgate_model::Failure;
-use lockgate_project::{Code, Diagnostic, Diagnostics, LedgerLocation, Project, SourceFiles, render, to_sarif};
+use lockgate_project::{
+    Code, Diagnostic, Diagnostics, LedgerLocation, Project, SourceFiles, check_policies, render, to_sarif,
+};
 use lockgate_trust::{KeyState, KeyTable, LedgerPlace};
 use serde_json::json;
 
@@ -19,6 +21,7 @@ pub(crate) fn check(dir: Option<&Path>, format: CheckFormat) -> Result<u8, Failu
         Ok((project, mut diagnostics)) => {
             let compiled = lockgate_plan::compile(&project);
             diagnostics.extend(compiled.diagnostics);
+            diagnostics.extend(check_policies(&project, context::now()));
             diagnostics.extend(forbidden_keys(&project)?);
             let summary = format!(
                 "project {}: {} datasets and {} pipelines are in order\n",

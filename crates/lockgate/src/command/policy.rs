@@ -12,7 +12,6 @@ use lockgate_model::{Failure, FailureKind};
 use lockgate_policy::{Document, Sources};
 
 use crate::cli::PolicyCommand;
-use crate::context;
 
 /// The folder of a project that has its policies.
 const FOLDER: &str = "policies";
@@ -23,7 +22,7 @@ pub(crate) fn policy(dir: Option<&Path>, command: PolicyCommand) -> Result<u8, F
     match command {
         PolicyCommand::Test { files, compat } => test::test(&files, compat),
         PolicyCommand::Explain(args) => explain::explain(dir, &args),
-        PolicyCommand::Import { export } => import::import(dir, &export),
+        PolicyCommand::Import { export, service_def } => import::import(dir, &export, service_def.as_deref()),
         PolicyCommand::Diff { old, new, format } => diff::diff(&old, &new, format),
     }
 }
@@ -58,19 +57,7 @@ fn sources(paths: &[PathBuf]) -> Result<Sources, Failure> {
     Ok(sources)
 }
 
-/// The documents in the project's folder, in the order of their names.
-fn project_documents(dir: Option<&Path>) -> Result<Vec<PathBuf>, Failure> {
-    let folder = context::root(dir)?.join(FOLDER);
-    let found = json_files(&folder);
-    if found.is_empty() {
-        return Err(Failure::new(FailureKind::Invalid, format!("there are no policies in {}", folder.display()))
-            .with_help(
-                "`lockgate policy import EXPORT` puts them there, or say where they are with `--policies FILE`",
-            ));
-    }
-    Ok(found)
-}
-
+/// The documents in a folder, in the order of their names.
 fn json_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut found: Vec<PathBuf> =

@@ -208,7 +208,7 @@ fn projects_that_are_wrong_are_placed_and_refused() {
         assert!(!site.path("warehouse.db").exists() && !site.path(".lockgate").exists(), "{says}");
     }
     let site = Site::new();
-    site.write("policies/x.yaml", "anything: 1\n");
+    site.write("policies/x.yaml", "policies: []\n");
     site.lockgate(&["run", "daily"]).exits(3);
     let site = Site::new();
     site.write(

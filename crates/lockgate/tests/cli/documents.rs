@@ -39,6 +39,8 @@ fn diagnostics(files: &BTreeMap<String, String>) -> Diagnostics {
     }
 }
 
+/// Codes about policies are tested where policies are checked.
+const FIRST_ABOUT_POLICIES: &str = "LG400";
 /// Keys are not part of a project's files: these codes are tested with keys, in `bad_input`.
 const ABOUT_KEYS: &[Code] = &[Code::AlgorithmForbidden, Code::KeyNotUsable, Code::KeyStoreMissing];
 
@@ -49,7 +51,9 @@ fn the_example_of_every_code_about_sql_and_classification_gives_that_code() {
     let base = files(base);
     assert!(diagnostics(&base).is_empty(), "the base project is in order");
     let mut tried = 0;
-    for code in Code::ALL.iter().filter(|code| code.as_str() > "LG100" && !ABOUT_KEYS.contains(code)) {
+    let is_meant =
+        |code: &&Code| ("LG100"..FIRST_ABOUT_POLICIES).contains(&code.as_str()) && !ABOUT_KEYS.contains(code);
+    for code in Code::ALL.iter().filter(is_meant) {
         let section = page.split("\n## ").find(|section| section.starts_with(code.as_str()));
         let section = section.unwrap_or_else(|| panic!("{code} has no section"));
         let mut example = base.clone();

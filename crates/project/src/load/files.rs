@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::{CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_FILES_MAX};
+use crate::policies::POLICY_DOCUMENT_BYTES_MAX;
 use crate::source::PROJECT_FILE_BYTES_MAX;
 
 /// What a file is for, by where it lies.
@@ -14,6 +15,8 @@ pub(super) enum Kind {
     Dataset,
     Pipeline,
     Policy,
+    /// A document of Ranger.
+    PolicyDocument,
     Unknown,
 }
 
@@ -21,8 +24,16 @@ impl Kind {
     /// Whether files of this kind are read and count towards the limit.
     pub(super) const fn is_read(self) -> bool {
         match self {
-            Self::Project | Self::Dataset | Self::Pipeline => true,
-            Self::Policy | Self::Unknown => false,
+            Self::Project | Self::Dataset | Self::Pipeline | Self::Policy | Self::PolicyDocument => true,
+            Self::Unknown => false,
+        }
+    }
+
+    /// The largest file of this kind, in bytes.
+    pub(super) const fn bytes_max(self) -> usize {
+        match self {
+            Self::Project | Self::Dataset | Self::Pipeline | Self::Policy | Self::Unknown => PROJECT_FILE_BYTES_MAX,
+            Self::PolicyDocument => POLICY_DOCUMENT_BYTES_MAX,
         }
     }
 }
@@ -36,8 +47,8 @@ pub(super) enum Content {
 }
 
 impl Content {
-    fn new(bytes: Vec<u8>) -> Self {
-        if bytes.len() > PROJECT_FILE_BYTES_MAX {
+    fn new(bytes: Vec<u8>, kind: Kind) -> Self {
+        if bytes.len() > kind.bytes_max() {
             return Self::TooLarge;
         }
         String::from_utf8(bytes).map_or_else(|error| Self::NotUtf8(error.utf8_error().valid_up_to()), Self::Text)
@@ -63,7 +74,7 @@ pub(super) fn read(root: &Path) -> Vec<InputFile> {
     let mut files = vec![InputFile {
         path: PROJECT_FILE.to_owned(),
         kind: Kind::Project,
-        content: read_file(&root.join(PROJECT_FILE)),
+        content: read_file(&root.join(PROJECT_FILE), Kind::Project),
     }];
     for folder in [CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR] {
         let mut names = match file_names(&root.join(folder)) {
@@ -77,10 +88,10 @@ pub(super) fn read(root: &Path) -> Vec<InputFile> {
         names.sort();
         for name in names {
             let path = format!("{folder}/{name}");
-            let kind = if root.join(&path).is_dir() && folder != POLICIES_DIR { Kind::Unknown } else { kind_of(&path) };
+            let kind = if root.join(&path).is_dir() { Kind::Unknown } else { kind_of(&path) };
             let over = files.len() > PROJECT_FILES_MAX;
             let content =
-                if kind.is_read() && !over { read_file(&root.join(&path)) } else { Content::Text(String::new()) };
+                if kind.is_read() && !over { read_file(&root.join(&path), kind) } else { Content::Text(String::new()) };
             files.push(InputFile { path, kind, content });
         }
     }
@@ -91,10 +102,9 @@ pub(super) fn read(root: &Path) -> Vec<InputFile> {
 pub(super) fn given(files: &[(&str, &[u8])]) -> Vec<InputFile> {
     let mut input: Vec<InputFile> = files
         .iter()
-        .map(|(path, bytes)| InputFile {
-            path: (*path).to_owned(),
-            kind: kind_of(path),
-            content: Content::new(bytes.to_vec()),
+        .map(|(path, bytes)| {
+            let kind = kind_of(path);
+            InputFile { path: (*path).to_owned(), kind, content: Content::new(bytes.to_vec(), kind) }
         })
         .collect();
     if !input.iter().any(|file| file.kind == Kind::Project) {
@@ -111,7 +121,8 @@ fn kind_of(path: &str) -> Kind {
         None if path == PROJECT_FILE => Kind::Project,
         Some((CATALOG_DIR, _)) if is_yaml => Kind::Dataset,
         Some((PIPELINES_DIR, _)) if is_yaml => Kind::Pipeline,
-        Some((POLICIES_DIR, _)) => Kind::Policy,
+        Some((POLICIES_DIR, _)) if is_yaml => Kind::Policy,
+        Some((POLICIES_DIR, _)) if path.ends_with(".json") => Kind::PolicyDocument,
         None | Some(_) => Kind::Unknown,
     }
 }
@@ -133,16 +144,17 @@ fn file_names(folder: &Path) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-fn read_file(path: &Path) -> Content {
+fn read_file(path: &Path, kind: Kind) -> Content {
     let read = || {
         // Opening a pipe would wait for its writer.
         if !fs::metadata(path)?.is_file() {
             return Err(std::io::Error::other("it is no file"));
         }
         let mut bytes = Vec::new();
-        let bound = u64::try_from(PROJECT_FILE_BYTES_MAX + 1).unwrap_or(u64::MAX);
+        let bound = u64::try_from(kind.bytes_max() + 1).unwrap_or(u64::MAX);
         fs::File::open(path)?.take(bound).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    read().map_or_else(|error: std::io::Error| Content::Unreadable(error.to_string()), Content::new)
+    read()
+        .map_or_else(|error: std::io::Error| Content::Unreadable(error.to_string()), |bytes| Content::new(bytes, kind))
 }

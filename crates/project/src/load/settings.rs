@@ -16,12 +16,14 @@ use lockgate_model::{
     StoreName, TagName,
 };
 
-use super::{Checker, is_word};
+use lockgate_policy::Options;
+
+use super::{Checker, is_word, policies};
 use crate::raw::{LevelEntry, ProjectFile, ProtectEntry};
 use crate::yaml::{Checked, Entries};
 use crate::{
-    AwsSettings, Code, Dataset, KeyServices, LedgerConfig, LedgerLocation, OAuthClient, Pipeline, Project, ProtectRule,
-    RuleMatch, SourceFiles, Store, TlsSettings, VaultSettings, suggest,
+    AwsSettings, Code, Dataset, KeyServices, LedgerConfig, LedgerLocation, OAuthClient, Pipeline, Policies, Project,
+    ProtectRule, RuleMatch, SourceFiles, Store, TlsSettings, VaultSettings, suggest,
 };
 
 /// The level of a column that nothing gives one, where the project has it.
@@ -51,6 +53,8 @@ pub(super) struct Settings {
     aws: Option<AwsSettings>,
     ledger: Option<LedgerConfig>,
     protect: Vec<ProtectRule>,
+    /// How policies decide.
+    pub(super) policy_options: Options,
 }
 
 impl Settings {
@@ -86,6 +90,10 @@ impl Settings {
             aws: services::check_aws(raw.aws, &clients, checker),
             ledger: places::check_ledger(raw.ledger, root, checker),
             protect: Vec::new(),
+            policy_options: policies::check_settings(
+                raw.policy.as_ref().and_then(|entry| entry.value.as_ref()),
+                checker,
+            ),
         };
         if let Some(level) = &raw.default_level {
             settings.default_level = settings.level(level, checker);
@@ -175,6 +183,7 @@ impl Settings {
         root: &Path,
         datasets: BTreeMap<DatasetName, Dataset>,
         pipelines: BTreeMap<PipelineName, Pipeline>,
+        policies: Policies,
     ) -> Option<Project> {
         Some(Project {
             name: self.name?,
@@ -193,6 +202,7 @@ impl Settings {
             protect: self.protect,
             datasets,
             pipelines,
+            policies,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lockgate_model::{DatasetName, PipelineName};
-use lockgate_project::{Code, Diagnostics, Project, bind_params};
+use lockgate_project::{CHECKED_REQUESTS_MAX, Code, Diagnostics, Project, bind_params, check_policies};
 
 use crate::base;
 
@@ -85,6 +85,18 @@ fn every_example_of_a_file_code_gives_that_code() {
     }
 }
 
+#[test]
+fn every_example_of_a_policy_code_gives_that_code() {
+    for code in Code::ALL.iter().filter(|code| code.as_str() > "LG400") {
+        let files = bytes(*code, &sections()[code.as_str()].files());
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(path, bytes)| (*path, bytes.as_slice())).collect();
+        let (project, _) = base::load_bytes(&files).unwrap();
+        let found = check_policies(&project, "2026-11-25T12:00:00Z".parse().unwrap());
+        let codes: Vec<Code> = found.iter().map(|diagnostic| diagnostic.code).collect();
+        assert_eq!(codes, [*code], "{code}");
+    }
+}
+
 /// Examples that no text can hold are made here from the files that stand for them.
 fn bytes<'a>(code: Code, files: &[(&'a str, &'a str)]) -> Vec<(&'a str, Vec<u8>)> {
     files
@@ -93,6 +105,7 @@ fn bytes<'a>(code: Code, files: &[(&'a str, &'a str)]) -> Vec<(&'a str, Vec<u8>)
             Code::FileTooLarge => (*path, text.repeat(1 + (1 << 20) / text.len()).into_bytes()),
             Code::NotUtf8 => (*path, latin_1(text)),
             Code::ProjectLimit => (*path, columns(text)),
+            Code::ColumnsNotCompared => (*path, users(text)),
             _ => (*path, text.as_bytes().to_vec()),
         })
         .collect()
@@ -107,6 +120,14 @@ fn columns(text: &str) -> Vec<u8> {
     format!("{}\n{more}", text.trim_end()).into_bytes()
 }
 
+/// With so many users that not all of them are asked for.
+fn users(text: &str) -> Vec<u8> {
+    let list = |n: usize| (0..1_000).map(|user| format!("u{n}_{user}")).collect::<Vec<_>>().join(", ");
+    let item = |n: usize| format!("{{ users: [{}], access: [select] }}", list(n));
+    let items = (0..CHECKED_REQUESTS_MAX / 2_000).map(item).collect::<Vec<_>>().join(", ");
+    text.replace("{ users: [sam, kim, lea, tom], access: [select] }", &items).into_bytes()
+}
+
 /// What is found when the pipelines of a project are ordered and run without parameters but a `colour`.
 fn run(project: &Project) -> Diagnostics {
     let reads: BTreeMap<PipelineName, Vec<DatasetName>> = project
@@ -117,6 +138,9 @@ fn run(project: &Project) -> Diagnostics {
             (pipeline.name.value.clone(), vec![read])
         })
         .collect();
+    if let Some(refusal) = project.refusal_of_policies() {
+        return Diagnostics::from_iter([refusal]);
+    }
     if let Err(found) = project.dependency_order(&reads) {
         return found;
     }

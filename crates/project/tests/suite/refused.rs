@@ -540,7 +540,7 @@ fn the_problems_of_all_files_are_told_at_once_in_order() {
         ("catalog/customers.yaml", &customers),
         ("pipelines/daily_customers.yaml", &daily),
         ("pipelines/notes.md", ""),
-        ("policies/a.yaml", ""),
+        ("policies/a.yaml", "rules: []"),
     ];
     insta::assert_debug_snapshot!(lines(&all), @r#"
     [
@@ -551,7 +551,8 @@ fn the_problems_of_all_files_are_told_at_once_in_order() {
         "catalog/customers.yaml:9:24: LG010 error: `day` is no type of a column",
         "pipelines/daily_customers.yaml:3:46: LG017 error: there is no store `werehouse`",
         "pipelines/daily_customers.yaml:4:1: LG012 error: unknown key `run_as`",
-        "policies/a.yaml:1:1: LG028 error: `policies/a.yaml` is a policy, and this version does not evaluate policies",
+        "policies/a.yaml:1:1: LG012 error: unknown key `rules`",
+        "policies/a.yaml:1:8: LG008 error: `rules` is a list, and a mapping is expected",
         "pipelines/notes.md:1:1: LG029 warning: `pipelines/notes.md` is not read",
     ]
     "#);

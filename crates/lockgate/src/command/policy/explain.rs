@@ -1,97 +1,152 @@
 //! `policy explain`: whether somebody may do something, and which policies say so.
 
-use std::path::Path;
+mod asked;
 
+use std::path::Path;
+use std::sync::Arc;
+
+use asked::{Asked, by_levels, in_project};
 use lockgate_model::{Failure, FailureKind};
-use lockgate_policy::model::{PolicyType, ResourceDef, ServiceDef};
+use lockgate_policy::model::PolicyType;
 use lockgate_policy::{
     Decision, Engine, Explanation, ItemList, ItemStep, Missing, Mode, Options, PolicyOutcome, PolicyStep, Request,
     Step, Values,
 };
+use lockgate_project::Project;
 
 use crate::cli::PolicyExplainArgs;
 use crate::{context, output};
 
 pub(super) fn explain(dir: Option<&Path>, args: &PolicyExplainArgs) -> Result<u8, Failure> {
-    let documents = if args.policies.is_empty() { super::project_documents(dir)? } else { args.policies.clone() };
-    let sources = super::sources(&documents)?;
-    let resource = resource(&args.resource, &sources.policies.service_def)?;
-    let resource: Vec<(&str, Values<'_>)> =
-        resource.iter().map(|(level, value)| (level.as_str(), Values::One(value))).collect();
-    let mode = if args.compat { Mode::Compat } else { Mode::Closed };
-    let engine = Engine::new(&sources, Options { mode, ..Options::default() });
-    let groups: Vec<&str> = args.groups.iter().map(String::as_str).collect();
-    let roles: Vec<&str> = args.roles.iter().map(String::as_str).collect();
-    let request = Request {
-        resource: &resource,
-        access: &args.access,
-        user: Some(&args.user),
-        groups: &groups,
-        roles: &roles,
-        at: context::now(),
-        ..Request::default()
-    };
-    let mut text = String::new();
-    for kind in PolicyType::ALL {
-        let (decision, explanation) = engine.explain(&request, kind);
-        if kind == PolicyType::Access || decision.mask.is_some() || decision.filter.is_some() {
-            text.push_str(&describe(args, kind, &decision, &explanation));
-        }
-        if kind == PolicyType::Access && !decision.is_allowed {
-            if args.why_not {
-                text.push_str(&why_not(args, &explanation));
-            }
-            break;
-        }
-    }
+    let text = if args.policies.is_empty() { by_project(dir, args)? } else { by_documents(args)? };
     output::print(&text)?;
     Ok(0)
 }
 
-/// The levels of a resource with their values.
-fn resource(text: &str, service: &ServiceDef) -> Result<Vec<(String, String)>, Failure> {
-    if text.contains('=') {
-        let pair = |part: &str| part.split_once('=').map(|(level, value)| (level.trim().to_owned(), value.to_owned()));
-        let pairs: Option<Vec<_>> = text.split(',').map(pair).collect();
-        return pairs.ok_or_else(|| unclear(text, "each part must be LEVEL=VALUE"));
+/// Decides by the policies of the project: those in YAML and Ranger's documents, as one set.
+fn by_project(dir: Option<&Path>, args: &PolicyExplainArgs) -> Result<String, Failure> {
+    let project = context::load(dir)?;
+    let policies = &project.policies;
+    if policies.is_empty() {
+        return Err(Failure::new(FailureKind::Invalid, "the project has no policies").with_help(
+            "write `policies/NAME.yaml`, take over an export with `lockgate policy import EXPORT`, or say where policies \
+             are with `--policies FILE`",
+        ));
     }
-    let mut levels = Vec::new();
-    let child_of = |parent: &str| service.resources.iter().find(|level| level.parent == parent);
-    let mut next: Option<&ResourceDef> = child_of("");
-    for value in text.split('.') {
-        let level = next.ok_or_else(|| unclear(text, "the service has fewer levels"))?;
-        levels.push((level.name.clone(), value.to_owned()));
-        next = child_of(&level.name).filter(|child| child.name != level.name);
+    let asked = in_project(&args.resource, &project)?;
+    let engine = match mode(args) {
+        Mode::Closed => policies.engine(),
+        Mode::Compat => {
+            let options = Options { mode: Mode::Compat, ..policies.options().clone() };
+            Arc::new(Engine::new(policies.sources(), options))
+        }
+    };
+    let mut groups = policies.users().remove(args.user.as_str()).unwrap_or_default();
+    for group in &args.groups {
+        if !groups.contains(&group.as_str()) {
+            groups.push(group);
+        }
     }
-    Ok(levels)
+    Ok(Explained { args, project: Some(&project) }.text(&engine, &asked, &groups))
 }
 
-fn unclear(text: &str, why: &str) -> Failure {
-    Failure::new(FailureKind::Invalid, format!("`{text}` is no resource of the service: {why}"))
-        .with_help("say it as `sales.orders.price`, or as `database=sales,table=orders`")
+/// Decides by documents of Ranger alone.
+fn by_documents(args: &PolicyExplainArgs) -> Result<String, Failure> {
+    let sources = super::sources(&args.policies)?;
+    let asked = by_levels(&args.resource, &sources.policies.service_def)?;
+    let engine = Engine::new(&sources, Options { mode: mode(args), ..Options::default() });
+    let groups: Vec<&str> = args.groups.iter().map(String::as_str).collect();
+    Ok(Explained { args, project: None }.text(&engine, &asked, &groups))
 }
 
-fn describe(args: &PolicyExplainArgs, kind: PolicyType, decision: &Decision<'_>, explanation: &Explanation) -> String {
-    let what = match kind {
-        PolicyType::Access => {
-            let word = if decision.is_allowed { "may" } else { "may not" };
-            format!("{} {word} {} {}", args.user, args.access, args.resource)
+fn mode(args: &PolicyExplainArgs) -> Mode {
+    if args.compat { Mode::Compat } else { Mode::Closed }
+}
+
+/// What is explained, and where its policies were written.
+struct Explained<'a> {
+    args: &'a PolicyExplainArgs,
+    project: Option<&'a Project>,
+}
+
+impl Explained<'_> {
+    fn text(&self, engine: &Engine, asked: &Asked, groups: &[&str]) -> String {
+        let args = self.args;
+        let resource: Vec<(&str, Values<'_>)> =
+            asked.levels.iter().map(|(level, value)| (level.as_str(), Values::One(value))).collect();
+        let roles: Vec<&str> = args.roles.iter().map(String::as_str).collect();
+        let request = Request {
+            resource: &resource,
+            access: &args.access,
+            user: Some(&args.user),
+            groups,
+            roles: &roles,
+            tags: asked.tags.as_deref(),
+            at: context::now(),
+            ..Request::default()
+        };
+        // Rows are those of the whole dataset: a policy that filters them says nothing of columns.
+        let above: Vec<_> = resource.iter().copied().filter(|(level, _)| *level != asked::COLUMN).collect();
+        let mut text = String::new();
+        for kind in PolicyType::ALL {
+            let request = match kind {
+                PolicyType::RowFilter => {
+                    Request { resource: &above, tags: asked.tags.as_ref().map(|_| [].as_slice()), ..request }
+                }
+                PolicyType::Access | PolicyType::DataMask => request,
+            };
+            let (decision, explanation) = engine.explain(&request, kind);
+            if kind == PolicyType::Access || decision.mask.is_some() || decision.filter.is_some() {
+                text.push_str(&self.describe(kind, &decision, &explanation));
+            }
+            if kind == PolicyType::Access && !decision.is_allowed {
+                if args.why_not {
+                    text.push_str(&why_not(args, &explanation));
+                }
+                break;
+            }
         }
-        PolicyType::DataMask => {
-            let mask = decision.mask.as_ref();
-            let with = mask.and_then(|mask| mask.value.as_deref()).map(|value| format!(": {value}"));
-            format!("masked with {}{}", mask.and_then(|mask| mask.kind).unwrap_or("nothing"), with.unwrap_or_default())
-        }
-        PolicyType::RowFilter => format!("rows with {}", decision.filter.as_deref().unwrap_or("no condition")),
-    };
-    let by = match (&decision.refused, decision.policy_name) {
-        (Some(why), _) => format!(", because it cannot be decided: {why}"),
-        (None, Some(name)) => format!(", by policy {} `{name}`{}", decision.policy_id, details(decision)),
-        (None, None) if decision.policy_id != -1 => format!(", by policy {}", decision.policy_id),
-        (None, None) => ", since no policy says so".to_owned(),
-    };
-    let steps: String = explanation.to_string().lines().map(|line| format!("  {line}\n")).collect();
-    format!("{what}{by}\n{steps}")
+        text
+    }
+
+    /// Where a policy was written, if a file of the project says it.
+    fn place(&self, policy_id: i64) -> Option<String> {
+        let project = self.project?;
+        let span = project.policies.origin(policy_id)?.span;
+        let (line, _) = project.sources.line_column(span);
+        Some(format!("{}:{line}", project.sources.path(span.file)))
+    }
+
+    fn describe(&self, kind: PolicyType, decision: &Decision<'_>, explanation: &Explanation) -> String {
+        let args = self.args;
+        let what = match kind {
+            PolicyType::Access => {
+                let word = if decision.is_allowed { "may" } else { "may not" };
+                format!("{} {word} {} {}", args.user, args.access, args.resource)
+            }
+            PolicyType::DataMask => {
+                let mask = decision.mask.as_ref();
+                let with = mask.and_then(|mask| mask.value.as_deref()).map(|value| format!(": {value}"));
+                format!(
+                    "masked with {}{}",
+                    mask.and_then(|mask| mask.kind).unwrap_or("nothing"),
+                    with.unwrap_or_default()
+                )
+            }
+            PolicyType::RowFilter => format!("rows with {}", decision.filter.as_deref().unwrap_or("no condition")),
+        };
+        let by = match (&decision.refused, decision.policy_name) {
+            (Some(why), _) => format!(", because it cannot be decided: {why}"),
+            (None, Some(name)) => {
+                let place = self.place(decision.policy_id).map(|place| format!(" ({place})")).unwrap_or_default();
+                format!(", by policy {} `{name}`{}{place}", decision.policy_id, details(decision))
+            }
+            (None, None) if decision.policy_id != -1 => format!(", by policy {}", decision.policy_id),
+            (None, None) => ", since no policy says so".to_owned(),
+        };
+        let steps: String = explanation.to_string().lines().map(|line| format!("  {line}\n")).collect();
+        format!("{what}{by}\n{steps}")
+    }
 }
 
 fn details(decision: &Decision<'_>) -> String {

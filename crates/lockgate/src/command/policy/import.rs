@@ -1,26 +1,27 @@
-//! `policy import`: takes over a document of Ranger, unchanged, and says what of it has no effect here.
+//! `policy import`: takes over a document of Ranger, unchanged, and says what of it has no effect here. An export of a
+//! service that is not known becomes what the service's plugin would download.
 
 use std::fs;
 use std::path::Path;
 
 use lockgate_model::{Failure, FailureKind};
-use lockgate_policy::model::{AUDIT_POLICY, Policy, ServicePolicies};
-use lockgate_policy::{Document, Engine, Options, Sources};
+use lockgate_policy::model::{AUDIT_POLICY, Policy, ServiceDef, ServicePolicies};
+use lockgate_policy::{Document, DocumentError, Engine, Options, Sources, json};
+use lockgate_project::has_dataset_levels;
 
 use super::FOLDER;
 use crate::{context, output};
 
-pub(super) fn import(dir: Option<&Path>, export: &Path) -> Result<u8, Failure> {
+pub(super) fn import(dir: Option<&Path>, export: &Path, definition: Option<&Path>) -> Result<u8, Failure> {
     let folder = context::root(dir)?.join(FOLDER);
-    let text = super::read(export)?;
-    let invalid = |message: String| Failure::new(FailureKind::Invalid, message);
-    let document = Document::read(&text).map_err(|error| invalid(format!("{}: {error}", export.display())))?;
-    let findings = findings(&document).map_err(|error| invalid(format!("{}: {error}", export.display())))?;
+    let (document, text) = read(export, definition)?;
+    let findings = findings(&document).map_err(|error| unusable(export, &error))?;
     let name = export.file_stem().map_or_else(|| "policies".into(), |name| name.to_string_lossy().into_owned());
     let target = folder.join(format!("{name}.json"));
     match fs::read_to_string(&target) {
         Ok(present) if present != text => {
-            return Err(invalid(format!("{} is there already, and is another document", target.display()))
+            let message = format!("{} is there already, and is another document", target.display());
+            return Err(Failure::new(FailureKind::Invalid, message)
                 .with_help("`lockgate policy diff` shows what would change; remove it to import anew"));
         }
         Ok(_) | Err(_) => {}
@@ -35,6 +36,72 @@ pub(super) fn import(dir: Option<&Path>, export: &Path) -> Result<u8, Failure> {
     }
     output::note("pipelines are not governed by policies yet: `lockgate run` refuses a project that has some (LG028)");
     Ok(0)
+}
+
+/// The document, and the text that is kept of it: its own, or with a definition what a plugin would download.
+fn read(export: &Path, definition: Option<&Path>) -> Result<(Document, String), Failure> {
+    let text = super::read(export)?;
+    let document = Document::read(&text).map_err(|error| unusable(export, &error))?;
+    let (document, text) = match (definition, document) {
+        (None, document) => (document, text),
+        (Some(definition), document @ Document::Export(_)) => with_definition(export, document, definition)?,
+        (Some(_), _) => {
+            let message = format!("{} is no export of policies, so it needs no definition", export.display());
+            return Err(Failure::new(FailureKind::Invalid, message).with_help("import it without `--service-def`"));
+        }
+    };
+    check_levels(export, &document)?;
+    Ok((document, text))
+}
+
+fn with_definition(export: &Path, document: Document, definition: &Path) -> Result<(Document, String), Failure> {
+    let service: ServiceDef = json::read(&super::read(definition)?).map_err(|error| unusable(definition, &error))?;
+    if service.name.is_empty() || service.resources.is_empty() {
+        let message =
+            format!("{} is no definition of a service: it has no `name` or no `resources`", definition.display());
+        let help = "take it from Ranger: `GET /service/plugins/definitions/name/NAME`";
+        return Err(Failure::new(FailureKind::Invalid, message).with_help(help));
+    }
+    let document = document.with_definition(service).map_err(|error| unusable(export, &error))?;
+    let Document::Policies(policies) = &document else {
+        return Err(Failure::new(FailureKind::Bug, "an export with a definition is no document of policies"));
+    };
+    let text = serde_json::to_string_pretty(policies).map_err(|error| unusable(export, &error))?;
+    Ok((document, text + "\n"))
+}
+
+/// A service without columns cannot say who sees which of them; a project with its policies would not load.
+fn check_levels(export: &Path, document: &Document) -> Result<(), Failure> {
+    let service = match document {
+        Document::Policies(policies) => policies.service_def.clone(),
+        Document::Export(_) => {
+            let mut sources = Sources::default();
+            sources.add(document.clone()).map_err(|error| match error {
+                DocumentError::NoDefinition(_) => unusable(export, &error)
+                    .with_help("give the definition that Ranger has of it with `--service-def FILE`"),
+                error => unusable(export, &error),
+            })?;
+            sources.policies.service_def
+        }
+        Document::Tags(_) | Document::Roles(_) | Document::UserStore(_) | Document::Shares(_) => return Ok(()),
+    };
+    if has_dataset_levels(&service) {
+        return Ok(());
+    }
+    let levels: Vec<&str> = service.resources.iter().map(|level| level.name.as_str()).collect();
+    let message = format!(
+        "{}: datasets cannot be governed by policies of the service `{}`, whose levels are `{}`",
+        export.display(),
+        service.name,
+        levels.join("`, `")
+    );
+    let help = "import policies of a service with the levels `database`, `table` and `column`, such as Hive's; \
+                `lockgate policy explain --policies FILE` decides by others without a project";
+    Err(Failure::new(FailureKind::Invalid, message).with_help(help))
+}
+
+fn unusable(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(FailureKind::Invalid, format!("{}: {error}", path.display()))
 }
 
 fn count(count: usize, what: &str) -> String {
