@@ -20,7 +20,7 @@ use lockgate_project::{
 };
 
 use crate::carry_row_ids::carry_row_ids;
-use crate::classify::{Classified, Selection, classify};
+use crate::classify::{Classified, Selection, classify, row_wise};
 use crate::demands;
 use crate::governed::{Governed, Plan};
 use crate::output_column::OutputColumn;
@@ -88,7 +88,7 @@ pub fn compile(project: &Project) -> Compiled {
     compiled
 }
 
-fn catalog_table(dataset: &Dataset) -> Table {
+pub(crate) fn catalog_table(dataset: &Dataset) -> Table {
     let column = |column: &Column| TableColumn {
         name: column.name.value.clone(),
         value_type: column.value_type,
@@ -151,6 +151,7 @@ fn compile_pipeline(
     let one = |problem: Box<Problem>| vec![*problem];
     let Classified { columns: facts, selections } =
         classify(&query.plan, project.lattice.lowest(), &query.places).map_err(one)?;
+    row_wise::refuse_others(&query.plan, &query.places).map_err(one)?;
     let typed = coerce_types(&query.plan).map_err(one)?;
     let names = output_names(&query)?;
     let candidates: Vec<Candidate> = names

@@ -4,7 +4,7 @@
 //! them gives wrong SQL.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -15,14 +15,14 @@ use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::resolve::resolve_table_references;
-use datafusion::sql::sqlparser::ast::{self, SelectItem, SetExpr, Spanned, Statement, visit_expressions};
+use datafusion::sql::sqlparser::ast::{self, SelectItem, SetExpr, Spanned, Statement};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, Tokenizer};
 use lockgate_model::DatasetName;
 use lockgate_project::Code;
 
-use crate::functions::allowed_functions;
+use crate::functions::{allowed_aggregates, allowed_functions, allowed_window_functions};
 use crate::problem::Problem;
 use crate::table::{SchemaOnly, Table};
 
@@ -76,8 +76,7 @@ pub(crate) fn tables_read(sql: &str, among: &BTreeSet<DatasetName>) -> Vec<Datas
 pub(crate) fn plan_query(sql: &str, tables: &Tables) -> Result<Query, Vec<Problem>> {
     let statement = parse_one(sql).map_err(|problem| vec![*problem])?;
     let places = Places::new(sql);
-    let problems: Vec<Problem> =
-        window_calls(&statement, sql).into_iter().chain(doubled_names(&statement, sql)).collect();
+    let problems = doubled_names(&statement, sql);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -146,21 +145,6 @@ fn word_end(sql: &str, start: usize) -> usize {
     let rest = sql.get(start..).unwrap_or_default();
     let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
     start + length.max(rest.chars().next().map_or(0, char::len_utf8))
-}
-
-/// Calls with OVER, which the planner would refuse without their name.
-fn window_calls(statement: &Statement, sql: &str) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let _ = visit_expressions(statement, |expr| {
-        if let ast::Expr::Function(call) = expr
-            && call.over.is_some()
-        {
-            let message = format!("window function `{}` is not governed by this version", call.name);
-            problems.push(Problem::new(Code::UngovernedExpression, message).at(range_of(sql, call.span())));
-        }
-        ControlFlow::<()>::Continue(())
-    });
-    problems
 }
 
 /// Output columns of one name, which the planner would call ambiguous.
@@ -317,6 +301,8 @@ struct Catalog<'a> {
     tables: &'a Tables,
     options: ConfigOptions,
     functions: Vec<Arc<ScalarUDF>>,
+    aggregates: Vec<Arc<AggregateUDF>>,
+    window_functions: Vec<Arc<WindowUDF>>,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
 }
 
@@ -326,6 +312,8 @@ impl<'a> Catalog<'a> {
             tables,
             options: ConfigOptions::default(),
             functions: allowed_functions(),
+            aggregates: allowed_aggregates(),
+            window_functions: allowed_window_functions(),
             expr_planners: SessionStateDefaults::default_expr_planners(),
         }
     }
@@ -361,12 +349,14 @@ impl ContextProvider for Catalog<'_> {
         None
     }
 
-    fn get_aggregate_meta(&self, _: &str) -> Option<Arc<AggregateUDF>> {
-        None
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        let named = |f: &&Arc<AggregateUDF>| f.name() == name || f.aliases().iter().any(|alias| alias == name);
+        self.aggregates.iter().find(named).map(Arc::clone)
     }
 
-    fn get_window_meta(&self, _: &str) -> Option<Arc<WindowUDF>> {
-        None
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        let named = |f: &&Arc<WindowUDF>| f.name() == name || f.aliases().iter().any(|alias| alias == name);
+        self.window_functions.iter().find(named).map(Arc::clone)
     }
 
     fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
@@ -386,10 +376,10 @@ impl ContextProvider for Catalog<'_> {
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        Vec::new()
+        self.aggregates.iter().map(|function| function.name().to_owned()).collect()
     }
 
     fn udwf_names(&self) -> Vec<String> {
-        Vec::new()
+        self.window_functions.iter().map(|function| function.name().to_owned()).collect()
     }
 }

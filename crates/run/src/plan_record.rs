@@ -60,6 +60,11 @@ fn lineage(dependence: &Dependence) -> LineageRecord {
         DependenceKind::Transformation => "TRANSFORMATION",
         DependenceKind::Conditional => "CONDITIONAL",
         DependenceKind::Filter => "FILTER",
+        DependenceKind::Aggregation => "AGGREGATION",
+        DependenceKind::Join => "JOIN",
+        DependenceKind::GroupBy => "GROUP_BY",
+        DependenceKind::Sort => "SORT",
+        DependenceKind::Window => "WINDOW",
     };
     LineageRecord { dataset: dependence.dataset.clone(), column: dependence.column.clone(), kind: kind.to_owned() }
 }
