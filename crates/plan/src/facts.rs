@@ -160,6 +160,12 @@ impl Facts {
         Self { form, ..chosen }
     }
 
+    /// A value that does not show those that it was computed from.
+    pub(crate) fn hidden(mut self) -> Self {
+        self.sources = self.sources.into_iter().map(|source| Dependence { masking: true, ..source }).collect();
+        self
+    }
+
     fn map_kinds(mut self, map: impl Fn(DependenceKind) -> DependenceKind) -> Self {
         let mapped = |source: Dependence| Dependence { kind: map(source.kind), ..source };
         self.sources = self.sources.into_iter().map(mapped).collect();

@@ -116,8 +116,8 @@ pub const ALLOWED_WINDOW_FUNCTIONS: &[&str] = &[
     "row_number",
 ];
 
-/// Functions that give one of their arguments, unchanged.
-const CHOICES: &[&str] = &["coalesce", "nvl"];
+/// Functions that give one of their arguments, unchanged, or NULL.
+const CHOICES: &[&str] = &["coalesce", "nullif", "nvl", "nvl2"];
 
 /// The allowed functions. A listed function that is volatile would be a mistake in the list and is left out.
 pub(crate) fn allowed_functions() -> Vec<Arc<ScalarUDF>> {
@@ -140,7 +140,7 @@ pub(crate) fn is_allowed(function: &ScalarUDF) -> bool {
     listed(ALLOWED_FUNCTIONS, function.name(), function.signature().volatility)
 }
 
-/// Whether an allowed function gives one of its arguments, unchanged.
+/// Whether an allowed function gives one of its arguments, unchanged, or NULL.
 pub(crate) fn is_choice(function: &ScalarUDF) -> bool {
     is_allowed(function) && CHOICES.contains(&function.name())
 }

@@ -36,6 +36,7 @@ mod protect_function;
 mod protect_output;
 mod row_condition;
 mod sql;
+mod sql_lineage;
 mod table;
 
 pub use classify::OUTPUT_COLUMNS_MAX;
@@ -49,4 +50,8 @@ pub use problem::Problem;
 pub use protect_function::Protector;
 pub use row_condition::RowCondition;
 pub use sql::{SQL_BYTES_MAX, SQL_DEPTH_MAX};
+pub use sql_lineage::{
+    InputLineage, NamedTable, NamedTables, OutputLineage, SCOPE_COLUMNS_MAX, SqlDialect, StatementLineage,
+    lineage_of_statement,
+};
 pub use table::{Table, TableColumn, arrow_type};

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, Scalar
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{self, SelectItem, SetExpr, Spanned, Statement};
-use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, Tokenizer};
 use lockgate_model::DatasetName;
@@ -89,19 +89,21 @@ pub(crate) fn plan_query(sql: &str, tables: &Tables) -> Result<Query, Vec<Proble
     Ok(Query { plan, items, places })
 }
 
-fn parse_one(sql: &str) -> Result<Statement, Box<Problem>> {
-    let refuse = |code, message: String| Box::new(Problem::new(code, message));
+/// Parses SQL of a dialect, within the limits.
+pub(crate) fn parse_statements(sql: &str, dialect: &dyn Dialect) -> Result<Vec<Statement>, Box<Problem>> {
     if sql.len() > SQL_BYTES_MAX {
         let message = format!("the SQL is {} bytes long; the most is {SQL_BYTES_MAX}", sql.len());
-        return Err(refuse(Code::SqlLimit, message));
+        return Err(Box::new(Problem::new(Code::SqlLimit, message)));
     }
-    let dialect = GenericDialect {};
-    let parsed = Parser::new(&dialect)
+    let parsed = Parser::new(dialect)
         .with_recursion_limit(SQL_DEPTH_MAX)
         .try_with_sql(sql)
         .and_then(|mut parser| parser.parse_statements());
-    let statements = parsed.map_err(|error| Box::new(syntax_problem(&error, sql)))?;
-    let mut statements = statements.into_iter();
+    parsed.map_err(|error| Box::new(syntax_problem(&error, sql)))
+}
+
+fn parse_one(sql: &str) -> Result<Statement, Box<Problem>> {
+    let mut statements = parse_statements(sql, &GenericDialect {})?.into_iter();
     match (statements.next(), statements.next()) {
         (Some(statement @ Statement::Query(_)), None) => Ok(statement),
         (Some(Statement::Query(_)), Some(second)) => Err(Box::new(
@@ -117,7 +119,10 @@ fn parse_one(sql: &str) -> Result<Statement, Box<Problem>> {
                     .help("write a SELECT; where its rows go is said under `into:`"),
             ))
         }
-        (None, _) => Err(refuse(Code::SqlSyntax, "there is no SQL here: a pipeline is one SELECT".into())),
+        (None, _) => {
+            let message = "there is no SQL here: a pipeline is one SELECT";
+            Err(Box::new(Problem::new(Code::SqlSyntax, message)))
+        }
     }
 }
 
@@ -188,7 +193,7 @@ fn select_items(statement: &Statement, sql: &str) -> Vec<Option<Range<usize>>> {
 }
 
 /// The bytes that a span of the parser covers.
-fn range_of(sql: &str, span: Span) -> Option<Range<usize>> {
+pub(crate) fn range_of(sql: &str, span: Span) -> Option<Range<usize>> {
     let start = offset_of(sql, span.start)?;
     let end = offset_of(sql, span.end)?;
     (start <= end).then_some(start..end)

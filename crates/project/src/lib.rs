@@ -36,6 +36,7 @@ mod services;
 mod source;
 mod source_table;
 mod suggest;
+mod table_list;
 mod yaml;
 
 pub use code::Code;
@@ -58,4 +59,5 @@ pub use services::{
 pub use source::{FileId, PROJECT_FILE_BYTES_MAX, SourceFiles, Span};
 pub use source_table::{KEY_COLUMNS_MAX, SourceTable, SourceTableName, SourceTableNameError};
 pub use suggest::nearest;
+pub use table_list::{LISTED_TABLES_MAX, ListedColumn, ListedTable, table_list};
 pub use yaml::{EXPANDED_BYTES_MAX, YAML_DEPTH_MAX, YAML_VALUES_MAX};

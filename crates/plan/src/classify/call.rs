@@ -99,7 +99,11 @@ impl Classifier<'_> {
             true => Facts::aggregated(self.lowest, inputs, &written(expr)),
             false => Facts::computed(self.lowest, inputs, &written(expr)),
         };
-        Ok(Facts { form, ..facts })
+        let facts = Facts { form, ..facts };
+        Ok(match what {
+            Use::Count | Use::CountDistinct => facts.hidden(),
+            Use::Move | Use::Compute => facts,
+        })
     }
 }
 

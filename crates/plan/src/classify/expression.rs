@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::Column;
-use datafusion::logical_expr::expr::{Case, InList, InSubquery, SetComparison};
+use datafusion::logical_expr::expr::{Case, InList, InSubquery, ScalarFunction, SetComparison};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, Subquery};
 use lockgate_model::Form;
 use lockgate_project::Code;
@@ -44,10 +44,7 @@ impl Classifier<'_> {
                 let operands = self.all(&operands, scope)?;
                 self.compare(expr, &operands)
             }
-            Expr::ScalarFunction(call) if is_choice(&call.func) => {
-                let values = self.expressions(&call.args, scope)?;
-                self.choose(expr, values, Vec::new())
-            }
+            Expr::ScalarFunction(call) if is_choice(&call.func) => self.choice(call, expr, scope),
             Expr::ScalarFunction(call) if is_allowed(&call.func) => {
                 self.computed(expr, &call.args.iter().collect::<Vec<_>>(), scope)
             }
@@ -161,6 +158,21 @@ impl Classifier<'_> {
                 }
             }
         }
+        self.choose(expr, values, conditions)
+    }
+
+    /// A function that gives one of its arguments, by asking whether others are NULL or equal.
+    fn choice(&mut self, call: &ScalarFunction, expr: &Expr, scope: Scope<'_>) -> Outcome<Facts> {
+        let arguments = self.expressions(&call.args, scope)?;
+        let (values, tested) = match (call.func.name(), arguments.as_slice()) {
+            ("nullif", [value, _]) => {
+                self.compare(expr, &arguments)?;
+                (vec![value.clone()], arguments.clone())
+            }
+            ("nvl2", [tested, values @ ..]) => (values.to_vec(), vec![tested.clone()]),
+            _ => (arguments.clone(), arguments),
+        };
+        let conditions = tested.into_iter().map(|facts| self.clear(facts)).collect();
         self.choose(expr, values, conditions)
     }
 

@@ -198,8 +198,8 @@ impl Classifier<'_> {
                 let columns = self.plan(input)?;
                 for (facts, column) in columns.iter().zip(input.schema().columns()) {
                     let key = Expr::Column(column);
+                    // Rows are merged by nothing that each of them does not show.
                     self.must_compare(facts, &key, "DISTINCT")?;
-                    self.select(DependenceKind::GroupBy, facts.clone(), &key);
                 }
                 Ok(columns)
             }

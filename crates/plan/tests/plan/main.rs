@@ -4,4 +4,5 @@ mod classification;
 mod decisions;
 mod execution;
 mod refusals;
+mod statements;
 mod support;
