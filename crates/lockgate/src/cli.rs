@@ -85,6 +85,11 @@ pub(crate) enum Command {
         #[arg(long, default_value = "text")]
         format: Format,
     },
+    /// Show on which columns each column depends, and how: of the project's datasets, or of any SQL statement
+    #[command(
+        after_help = "Example:  lockgate lineage analytics.customers.email\n          lockgate lineage --sql \"INSERT INTO r SELECT day, sum(x) FROM t GROUP BY day\" --dialect postgres --catalog tables.yaml"
+    )]
+    Lineage(LineageArgs),
     /// Run pipelines; safe to repeat and to kill
     #[command(after_help = "Example:  lockgate run daily_customers --param date=2026-11-01")]
     Run(RunArgs),
@@ -175,6 +180,36 @@ pub(crate) enum PolicyCommand {
         #[arg(long, default_value = "text")]
         format: Format,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LineageArgs {
+    /// A dataset that a pipeline writes, or one of its columns [default: all of them]
+    #[arg(value_name = "DATASET[.COLUMN]", conflicts_with = "sql")]
+    pub(crate) of: Option<String>,
+    /// One SQL statement of any kind; `-` reads it from standard input
+    #[arg(long, value_name = "SQL")]
+    pub(crate) sql: Option<String>,
+    /// Whose SQL it is
+    #[arg(long, default_value = "generic", requires = "sql")]
+    pub(crate) dialect: LineageDialect,
+    /// The tables that the SQL may name, with their columns, in YAML or JSON [default: the project's datasets]
+    #[arg(long, value_name = "FILE", requires = "sql")]
+    pub(crate) catalog: Option<PathBuf>,
+    /// How to write it
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// A dialect of SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LineageDialect {
+    /// PostgreSQL
+    Postgres,
+    /// Spark SQL, with Hive's and Databricks' additions
+    Spark,
+    /// What most databases understand
+    Generic,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod explain;
 mod history;
 mod init;
 mod keys;
+mod lineage;
 mod policy;
 mod run;
 mod scan;
@@ -27,6 +28,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, Failure> {
         Command::Init { dir, from } => init::init(&dir, &from),
         Command::Check { format } => check::check(project, format),
         Command::Explain { pipeline, format } => explain::explain(project, &pipeline, format),
+        Command::Lineage(args) => lineage::lineage(project, &args),
         Command::Run(args) => run::run(project, &args),
         Command::Scan(args) => scan::scan(project, &args),
         Command::Trace(args) => trace::trace(project, &args),

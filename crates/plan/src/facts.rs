@@ -50,6 +50,26 @@ impl DependenceKind {
             Self::Conditional | Self::Filter | Self::Join | Self::GroupBy | Self::Sort | Self::Window => false,
         }
     }
+
+    /// Its subtype in OpenLineage's column lineage facet: `IDENTITY`, `GROUP_BY`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Identity => "IDENTITY",
+            Self::Transformation => "TRANSFORMATION",
+            Self::Aggregation => "AGGREGATION",
+            Self::Conditional => "CONDITIONAL",
+            Self::Filter => "FILTER",
+            Self::Join => "JOIN",
+            Self::GroupBy => "GROUP_BY",
+            Self::Sort => "SORT",
+            Self::Window => "WINDOW",
+        }
+    }
+
+    /// Its type in the same facet: `DIRECT` or `INDIRECT`.
+    pub fn type_str(self) -> &'static str {
+        if self.is_direct() { "DIRECT" } else { "INDIRECT" }
+    }
 }
 
 /// One scan of a plan. Two scans of one table are two relations, whose rows have nothing to do with one another.

@@ -51,7 +51,7 @@ pub use protect_function::Protector;
 pub use row_condition::RowCondition;
 pub use sql::{SQL_BYTES_MAX, SQL_DEPTH_MAX};
 pub use sql_lineage::{
-    InputLineage, NamedTable, NamedTables, OutputLineage, SCOPE_COLUMNS_MAX, SqlDialect, StatementLineage,
+    InputLineage, NamedTable, NamedTables, OutputLineage, SCOPE_COLUMNS_MAX, SqlDialect, StatementLineage, is_type,
     lineage_of_statement,
 };
 pub use table::{Table, TableColumn, arrow_type};

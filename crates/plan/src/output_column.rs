@@ -41,6 +41,16 @@ pub struct OutputColumn {
 }
 
 impl OutputColumn {
+    /// On what its value in the sink depends: where a protection lies between, the value is hidden.
+    pub fn sources(&self) -> BTreeSet<Dependence> {
+        let hides = self.protection.is_some();
+        let source = |source: &Dependence| Dependence {
+            masking: source.masking || (hides && source.kind.is_direct()),
+            ..source.clone()
+        };
+        self.lineage.iter().map(source).collect()
+    }
+
     /// Whether the sink has a column for it.
     pub fn is_stored(&self) -> bool {
         match self.form {

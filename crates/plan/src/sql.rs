@@ -18,7 +18,7 @@ use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{self, SelectItem, SetExpr, Spanned, Statement};
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 use lockgate_model::DatasetName;
 use lockgate_project::Code;
 
@@ -91,14 +91,24 @@ pub(crate) fn plan_query(sql: &str, tables: &Tables) -> Result<Query, Vec<Proble
 
 /// Parses SQL of a dialect, within the limits.
 pub(crate) fn parse_statements(sql: &str, dialect: &dyn Dialect) -> Result<Vec<Statement>, Box<Problem>> {
+    parse_rewritten(sql, dialect, |tokens| tokens)
+}
+
+/// Parses SQL whose tokens are rewritten before; their places are kept.
+pub(crate) fn parse_rewritten(
+    sql: &str,
+    dialect: &dyn Dialect,
+    rewrite: impl FnOnce(Vec<TokenWithSpan>) -> Vec<TokenWithSpan>,
+) -> Result<Vec<Statement>, Box<Problem>> {
     if sql.len() > SQL_BYTES_MAX {
         let message = format!("the SQL is {} bytes long; the most is {SQL_BYTES_MAX}", sql.len());
         return Err(Box::new(Problem::new(Code::SqlLimit, message)));
     }
-    let parsed = Parser::new(dialect)
-        .with_recursion_limit(SQL_DEPTH_MAX)
-        .try_with_sql(sql)
-        .and_then(|mut parser| parser.parse_statements());
+    let tokens = Tokenizer::new(dialect, sql).tokenize_with_location().map_err(ParserError::from);
+    let parsed = tokens.and_then(|tokens| {
+        let parser = Parser::new(dialect).with_recursion_limit(SQL_DEPTH_MAX);
+        parser.with_tokens_with_locations(rewrite(tokens)).parse_statements()
+    });
     parsed.map_err(|error| Box::new(syntax_problem(&error, sql)))
 }
 

@@ -18,19 +18,22 @@ mod flow;
 mod from;
 mod query;
 mod scope;
+mod spark_tokens;
 mod statement;
 mod write;
 
 use std::ops::Range;
 
-use datafusion::sql::sqlparser::ast::{self, Spanned};
-use datafusion::sql::sqlparser::dialect::{DatabricksDialect, Dialect, GenericDialect, PostgreSqlDialect};
+use datafusion::sql::sqlparser::ast::{self, DataType, Spanned};
+use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, PostgreSqlDialect, SparkSqlDialect};
+use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Token;
 use lockgate_project::Code;
 
 use crate::classify::OUTPUT_COLUMNS_MAX;
 use crate::facts::DependenceKind;
 use crate::problem::Problem;
-use crate::sql::{SQL_DEPTH_MAX, parse_statements, range_of};
+use crate::sql::{SQL_DEPTH_MAX, parse_rewritten, range_of};
 use flow::Flow;
 use query::Output;
 
@@ -121,10 +124,19 @@ impl SqlDialect {
     fn parser(self) -> Box<dyn Dialect> {
         match self {
             Self::Postgres => Box::new(PostgreSqlDialect {}),
-            Self::Spark => Box::new(DatabricksDialect {}),
+            Self::Spark => Box::new(SparkSqlDialect {}),
             Self::Generic => Box::new(GenericDialect {}),
         }
     }
+}
+
+/// Whether a dialect has a type of this spelling; one that is not known is as good as text, since lineage reads names.
+pub fn is_type(text: &str, dialect: SqlDialect) -> bool {
+    let dialect = dialect.parser();
+    let parser = Parser::new(dialect.as_ref()).with_recursion_limit(SQL_DEPTH_MAX).try_with_sql(text);
+    let Ok(mut parser) = parser else { return false };
+    let parsed = parser.parse_data_type();
+    parsed.is_ok_and(|found| !matches!(found, DataType::Custom(..))) && parser.peek_token().token == Token::EOF
 }
 
 /// Reads one statement.
@@ -138,7 +150,16 @@ pub fn lineage_of_statement(
     dialect: SqlDialect,
     tables: &NamedTables,
 ) -> Result<StatementLineage, Box<Problem>> {
-    let mut statements = parse_statements(sql, dialect.parser().as_ref())?.into_iter();
+    let mut by_name = false;
+    let mut statements = parse_rewritten(sql, dialect.parser().as_ref(), |tokens| match dialect {
+        SqlDialect::Spark => {
+            let (tokens, is_by_name) = spark_tokens::rewrite(tokens);
+            by_name = is_by_name;
+            tokens
+        }
+        SqlDialect::Postgres | SqlDialect::Generic => tokens,
+    })?
+    .into_iter();
     let Some(statement) = statements.next() else {
         return Err(Box::new(Problem::new(Code::SqlSyntax, "there is no SQL here")));
     };
@@ -146,7 +167,7 @@ pub fn lineage_of_statement(
         let problem = Problem::new(Code::UngovernedStatement, "a second statement follows, and one is read at a time");
         return Err(Box::new(problem.at(range_of(sql, second.span())).help("ask for each statement by itself")));
     }
-    let mut reader = Reader { sql, dialect, tables, ctes: Vec::new(), depth: 0 };
+    let mut reader = Reader { sql, dialect, tables, by_name, ctes: Vec::new(), depth: 0 };
     reader.statement(&statement)
 }
 
@@ -155,6 +176,8 @@ struct Reader<'a> {
     sql: &'a str,
     dialect: SqlDialect,
     tables: &'a NamedTables,
+    /// An INSERT goes by the names of its columns.
+    by_name: bool,
     /// The named queries in force, the nearest last.
     ctes: Vec<(String, Output)>,
     depth: usize,

@@ -16,6 +16,7 @@ mod files;
 mod history;
 mod init_from;
 mod key_calls;
+mod lineage;
 mod operations;
 mod operations_aws;
 mod parquet;

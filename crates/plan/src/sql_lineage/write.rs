@@ -3,7 +3,7 @@
 use datafusion::sql::sqlparser::ast::{
     Assignment, AssignmentTarget, BinaryOperator, Delete, Expr, FromTable, Ident, Insert, Merge, MergeAction,
     MergeInsertExpr, MergeInsertKind, ObjectName, OnConflictAction, OnInsert, TableFactor, TableObject, TableWithJoins,
-    Update, UpdateTableFromKind,
+    Update, UpdateTableFromKind, Values,
 };
 use lockgate_project::Code;
 
@@ -11,6 +11,7 @@ use super::expression::without_source;
 use super::flow::Flow;
 use super::query::{Output, OutputColumn, is_default};
 use super::scope::{Scope, ScopeColumn, same};
+use super::spark_tokens::EVERY_COLUMN;
 use super::statement::statement_of;
 use super::{Outcome, Reader, StatementLineage, parts_of, texts};
 use crate::facts::DependenceKind;
@@ -49,6 +50,10 @@ impl Reader<'_> {
             .filter_map(|name| parts_of(name).last().copied())
             .chain(&insert.after_columns)
             .collect();
+        if self.by_name {
+            let spelled = |column: &OutputColumn| self.column_name(table, &Ident::new(&column.name));
+            return source.columns.iter().map(spelled).collect();
+        }
         if !listed.is_empty() {
             return listed.into_iter().map(|name| self.column_name(table, name)).collect();
         }
@@ -158,7 +163,10 @@ impl Reader<'_> {
                 }
                 MergeAction::Update(update) => {
                     conditions.extend(update.update_predicate.iter().chain(&update.delete_predicate));
-                    self.assign(&update.assignments, table, &both, &mut output)?;
+                    match update.assignments.as_slice() {
+                        [every] if is_every_column(&every.target) => add_by_name(&target, &source, &mut output),
+                        some => self.assign(some, table, &both, &mut output)?,
+                    }
                 }
                 MergeAction::Delete { .. } => {}
             }
@@ -187,6 +195,7 @@ impl Reader<'_> {
                 .collect(),
         };
         match &insert.kind {
+            MergeInsertKind::Values(values) if is_every_value(values) => add_by_name(target, source, output),
             MergeInsertKind::Row => {
                 for (name, column) in names.into_iter().zip(source) {
                     add(output, name, column.flow.clone());
@@ -275,6 +284,24 @@ impl Reader<'_> {
             is_merged: false,
         });
         Ok(columns.collect())
+    }
+}
+
+fn is_every_column(target: &AssignmentTarget) -> bool {
+    matches!(target, AssignmentTarget::ColumnName(name) if texts(&parts_of(name)) == [EVERY_COLUMN])
+}
+
+fn is_every_value(values: &Values) -> bool {
+    let mut all = values.rows.iter().flat_map(|row| &row.content);
+    matches!(all.next(), Some(Expr::Identifier(name)) if name.value == EVERY_COLUMN)
+}
+
+/// Each column of the target takes the source's column of its name.
+fn add_by_name(target: &[ScopeColumn], source: &[ScopeColumn], output: &mut Output) {
+    for column in target {
+        if let Some(from) = source.iter().find(|from| same(&from.name, &column.name)) {
+            add(output, column.name.clone(), from.flow.clone());
+        }
     }
 }
 

@@ -171,6 +171,14 @@ fn spark() {
             ("SELECT collect_list(a) AS l, transform(collect_list(b), x -> x + 1) AS m FROM t", "l t.a:agg, m t.b:agg"),
             ("INSERT OVERWRITE TABLE t PARTITION (c = 'x') SELECT a, d FROM u", "t(a u.a:id, b u.d:id)"),
             ("SELECT * EXCEPT (b) FROM t", "a t.a:id, c t.c:id"),
+            (
+                "MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
+                "t(a t.a:join u.a:id u.a:join)",
+            ),
+            ("INSERT INTO t BY NAME SELECT d AS c, a FROM u", "t(c u.d:id, a u.a:id)"),
+            ("CREATE TABLE q USING parquet AS SELECT a FROM t", "q(a t.a:id)"),
+            ("SELECT \"a\" AS x FROM t", "x"),
+            ("SELECT a FROM t UNION ALL BY NAME SELECT d AS a FROM u", "a t.a:id u.d:id"),
         ],
     );
 }
