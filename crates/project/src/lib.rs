@@ -38,6 +38,7 @@ mod source_table;
 mod suggest;
 mod table_list;
 mod yaml;
+mod yaml_value;
 
 pub use code::Code;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Label, Severity};
@@ -61,3 +62,4 @@ pub use source_table::{KEY_COLUMNS_MAX, SourceTable, SourceTableName, SourceTabl
 pub use suggest::nearest;
 pub use table_list::{LISTED_TABLES_MAX, ListedColumn, ListedTable, table_list};
 pub use yaml::{EXPANDED_BYTES_MAX, YAML_DEPTH_MAX, YAML_VALUES_MAX};
+pub use yaml_value::yaml_value;

@@ -17,6 +17,7 @@ mod history;
 mod init_from;
 mod key_calls;
 mod lineage;
+mod openlineage;
 mod operations;
 mod operations_aws;
 mod parquet;
