@@ -20,8 +20,10 @@ pub const NESTED_TRANSPORTS_MAX: usize = 16;
 /// What the client's settings ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Where events go; none to send nothing.
+    /// Where events go; none where nothing is said of it.
     pub transports: Vec<Transport>,
+    /// Nothing is to be sent, whatever else is said.
+    pub is_disabled: bool,
     /// The namespace of jobs, where it is named.
     pub namespace: Option<String>,
 }
@@ -49,6 +51,8 @@ pub struct Http {
     pub url: String,
     /// What is shown to it.
     pub api_key: Option<ApiKey>,
+    /// The client of an authorization server whose token is shown to it instead.
+    pub oauth_client: Option<String>,
 }
 
 /// A secret that a server knows us by; it is never shown.
@@ -97,7 +101,7 @@ impl Settings {
         };
         let namespace = variable("OPENLINEAGE_NAMESPACE");
         if variable("OPENLINEAGE_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-            return Ok(Self { transports: Vec::new(), namespace });
+            return Ok(Self { transports: Vec::new(), is_disabled: true, namespace });
         }
         let mut config = file.unwrap_or_else(|| Value::Object(Map::new()));
         for (key, value) in variables {
@@ -113,7 +117,7 @@ impl Settings {
             let api_key = variable("OPENLINEAGE_API_KEY").map(ApiKey::new);
             transports.push(Transport::Http(http(&url, endpoint.as_deref(), api_key)?));
         }
-        Ok(Self { transports, namespace })
+        Ok(Self { transports, is_disabled: false, namespace })
     }
 }
 
@@ -191,7 +195,7 @@ fn http(url: &str, endpoint: Option<&str>, api_key: Option<ApiKey>) -> Result<Ht
         Some(_) | None => {}
     }
     let endpoint = endpoint.unwrap_or(DEFAULT_ENDPOINT).trim_start_matches('/');
-    Ok(Http { url: format!("{}/{endpoint}", url.trim_end_matches('/')), api_key })
+    Ok(Http { url: format!("{}/{endpoint}", url.trim_end_matches('/')), api_key, oauth_client: None })
 }
 
 #[cfg(test)]
@@ -210,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_clients_variables_and_file_are_read() {
-        let http = |url: &str| format!("[Http(Http {{ url: \"{url}\", api_key: None }})]");
+        let http = |url: &str| format!("[Http(Http {{ url: \"{url}\", api_key: None, oauth_client: None }})]");
         let url = ("OPENLINEAGE_URL", "http://h:5000/");
         assert_eq!(read(&[], None), "[]");
         assert_eq!(read(&[url], None), http("http://h:5000/api/v1/lineage"));
@@ -219,7 +223,7 @@ mod tests {
         let key = ("OPENLINEAGE_API_KEY", "s3cret");
         assert_eq!(
             read(&[("OPENLINEAGE_URL", "https://h"), key], None),
-            "[Http(Http { url: \"https://h/api/v1/lineage\", api_key: Some(ApiKey(…)) })]"
+            "[Http(Http { url: \"https://h/api/v1/lineage\", api_key: Some(ApiKey(…)), oauth_client: None })]"
         );
         assert!(read(&[url, key], None).contains("without TLS"));
         assert!(read(&[("OPENLINEAGE_URL", "http://[2001:db8::1]:5000"), key], None).contains("without TLS"));

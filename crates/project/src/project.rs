@@ -63,6 +63,8 @@ pub struct Project {
     pub aws: AwsSettings,
     /// Where the ledger lies.
     pub ledger: LedgerConfig,
+    /// Where OpenLineage events go, if the project says so.
+    pub lineage: Option<LineageSettings>,
     /// Every tag that has a level, built-in ones included: the least level that it implies.
     pub tags: BTreeMap<TagName, Level>,
     /// What is done to columns above a sink's clearance; the first match wins.
@@ -71,6 +73,26 @@ pub struct Project {
     pub datasets: BTreeMap<DatasetName, Dataset>,
     /// The pipelines.
     pub pipelines: BTreeMap<PipelineName, Pipeline>,
+}
+
+/// Where OpenLineage events go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineageSettings {
+    /// The server or the file.
+    pub to: LineageTarget,
+    /// The client of [`Project::oauth`] whose token is shown to the server.
+    pub oauth: Option<String>,
+    /// The namespace of jobs, where it is not the project's name.
+    pub namespace: Option<String>,
+}
+
+/// What takes events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LineageTarget {
+    /// A server, by the whole URL to which events are posted.
+    Server(String),
+    /// A file, which gets a line for each event.
+    File(PathBuf),
 }
 
 /// A place that holds datasets.

@@ -1,9 +1,9 @@
-//! Where events go, as the environment and the configuration file of OpenLineage's client say.
+//! Where events go, as the environment and the configuration file of OpenLineage's client say, or else the project.
 
 use std::path::PathBuf;
 
-use lockgate_openlineage::Settings;
-use lockgate_project::{PROJECT_FILE_BYTES_MAX, yaml_value};
+use lockgate_openlineage::{Http, Settings, Transport};
+use lockgate_project::{LineageSettings, LineageTarget, PROJECT_FILE_BYTES_MAX, yaml_value};
 use lockgate_trust::Site;
 use serde_json::Value;
 
@@ -17,7 +17,25 @@ pub(super) fn settings(site: &Site) -> Result<Settings, String> {
         Some(path) => Some(content(&path)?),
         None => None,
     };
-    Settings::read(&variables, file).map_err(|error| error.to_string())
+    let mut settings = Settings::read(&variables, file).map_err(|error| error.to_string())?;
+    if let Some(of_project) = &site.lineage
+        && !settings.is_disabled
+    {
+        if settings.transports.is_empty() {
+            settings.transports.push(transport(of_project));
+        }
+        settings.namespace = settings.namespace.or_else(|| of_project.namespace.clone());
+    }
+    Ok(settings)
+}
+
+fn transport(settings: &LineageSettings) -> Transport {
+    match &settings.to {
+        LineageTarget::Server(url) => {
+            Transport::Http(Http { url: url.clone(), api_key: None, oauth_client: settings.oauth.clone() })
+        }
+        LineageTarget::File(path) => Transport::File { path: path.to_string_lossy().into_owned(), append: true },
+    }
 }
 
 /// The client's places for its file; the project's folder stands for the present one.

@@ -126,7 +126,7 @@ fn send_all(folder: &Path, transport: &Transport, site: &Site, poster: &mut Opti
                     Some(poster) => poster,
                     None => poster.insert(EventPoster::new(site).map_err(|error| error.to_string())?),
                 };
-                if let Err(status) = post(poster, http, &event)? {
+                if let Err(status) = post(poster, site, http, &event)? {
                     refuse(folder, &path, status)?;
                     continue;
                 }
@@ -138,7 +138,7 @@ fn send_all(folder: &Path, transport: &Transport, site: &Site, poster: &mut Opti
 }
 
 /// Posts one event; the inner error is the status of a server that will never take it.
-fn post(poster: &EventPoster, http: &Http, event: &str) -> Result<Result<(), u16>, String> {
+fn post(poster: &EventPoster, site: &Site, http: &Http, event: &str) -> Result<Result<(), u16>, String> {
     let mut pause = FIRST_PAUSE;
     let mut why = String::new();
     for attempt in 0..ATTEMPTS {
@@ -146,8 +146,13 @@ fn post(poster: &EventPoster, http: &Http, event: &str) -> Result<Result<(), u16
             std::thread::sleep(pause);
             pause *= 2;
         }
-        let api_key = http.api_key.as_ref().map(|key| key.expose());
-        match poster.post(&http.url, api_key, event.to_owned()) {
+        let token = match &http.oauth_client {
+            Some(client) => Some(site.access_token(client).map_err(|error| error.to_string())?),
+            None => None,
+        };
+        let token = token.as_ref().map(|token| token.expose().as_str());
+        let shown = token.or_else(|| http.api_key.as_ref().map(|key| key.expose()));
+        match poster.post(&http.url, shown, event.to_owned()) {
             Ok(200..=299) => return Ok(Ok(())),
             Ok(status @ (400 | 413 | 422)) => return Ok(Err(status)),
             Ok(status) => why = format!("{} answers {status}", http.url),

@@ -63,6 +63,26 @@ fn a_run_is_told_of_from_its_start_to_its_end() {
 }
 
 #[test]
+fn a_project_says_where_events_go() {
+    let site = Site::new();
+    site.replace("lockgate.yaml", "keys:\n", "lineage: { to: 'file://./events.jsonl', namespace: shop }\nkeys:\n");
+    site.run();
+    let events = lines(&site);
+    assert_eq!(types(&events), ["START", "RUNNING", "COMPLETE"]);
+    assert_eq!(events[0]["job"]["namespace"], "shop");
+    for (wrong, said) in [
+        ("'ftp://x'", "cannot go to `ftp://x`"),
+        ("'http://x', oauth: c", "a token goes by TLS only"),
+        ("'https://x', oauth: c", "there is no client `c` under `oauth`"),
+    ] {
+        site.replace("lockgate.yaml", "'file://./events.jsonl', namespace: shop", wrong);
+        let found = site.lockgate(&["check"]).exits(2).out;
+        assert!(found.contains(said), "{wrong}: {found}");
+        site.replace("lockgate.yaml", wrong, "'file://./events.jsonl', namespace: shop");
+    }
+}
+
+#[test]
 fn a_run_that_was_broken_off_is_told_of_by_the_next_one() {
     let site = Site::new();
     assert_eq!(run_to_file(&site, &[]), 0);

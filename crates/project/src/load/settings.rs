@@ -20,8 +20,8 @@ use super::{Checker, is_word};
 use crate::raw::{LevelEntry, ProjectFile, ProtectEntry};
 use crate::yaml::{Checked, Entries};
 use crate::{
-    AwsSettings, Code, Dataset, KeyServices, LedgerConfig, LedgerLocation, OAuthClient, Pipeline, Project, ProtectRule,
-    RuleMatch, SourceFiles, Store, TlsSettings, VaultSettings, suggest,
+    AwsSettings, Code, Dataset, KeyServices, LedgerConfig, LedgerLocation, LineageSettings, OAuthClient, Pipeline,
+    Project, ProtectRule, RuleMatch, SourceFiles, Store, TlsSettings, VaultSettings, suggest,
 };
 
 /// The level of a column that nothing gives one, where the project has it.
@@ -50,6 +50,7 @@ pub(super) struct Settings {
     oauth: BTreeMap<String, OAuthClient>,
     aws: Option<AwsSettings>,
     ledger: Option<LedgerConfig>,
+    lineage: Option<LineageSettings>,
     protect: Vec<ProtectRule>,
 }
 
@@ -85,6 +86,7 @@ impl Settings {
             oauth,
             aws: services::check_aws(raw.aws, &clients, checker),
             ledger: places::check_ledger(raw.ledger, root, checker),
+            lineage: raw.lineage.and_then(|lineage| places::check_lineage(lineage, root, &clients, checker)),
             protect: Vec::new(),
         };
         if let Some(level) = &raw.default_level {
@@ -189,6 +191,7 @@ impl Settings {
             oauth: self.oauth,
             aws: self.aws?,
             ledger: self.ledger?,
+            lineage: self.lineage,
             tags: self.tags,
             protect: self.protect,
             datasets,
