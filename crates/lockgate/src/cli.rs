@@ -196,6 +196,9 @@ pub(crate) struct LineageArgs {
     /// The tables that the SQL may name, with their columns, in YAML or JSON [default: the project's datasets]
     #[arg(long, value_name = "FILE", requires = "sql")]
     pub(crate) catalog: Option<PathBuf>,
+    /// Write an OpenLineage event for each pipeline into this file, a line each
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sql", "of"])]
+    pub(crate) export: Option<PathBuf>,
     /// How to write it
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,

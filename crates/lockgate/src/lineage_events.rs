@@ -20,9 +20,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lockgate_crypto::{Random, SystemRandom};
 use lockgate_model::Failure;
-use lockgate_openlineage::{Dataset, EventType, Facets, Job, Run, RunEvent, error_message, uuid_v7};
+use lockgate_openlineage::{Dataset, EventType, Facets, Job, JobEvent, Run, RunEvent, error_message, uuid_v7};
 use lockgate_plan::{Governed, Plan};
-use lockgate_project::Pipeline;
+use lockgate_project::{Pipeline, Project};
 use lockgate_run::RunOutcome;
 use lockgate_trust::Site;
 
@@ -33,6 +33,18 @@ use spool::Spool;
 
 /// How long a command waits for its last events to be sent.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a pipeline reads and writes, as an event that belongs to no run.
+pub(crate) fn of_pipeline(project: &Project, pipeline: &Pipeline, plan: &Governed<Plan>) -> JobEvent {
+    let description = Description::of(project, pipeline, plan, &BTreeMap::new());
+    let namespace = project.lineage.as_ref().and_then(|lineage| lineage.namespace.clone());
+    let job = Job {
+        namespace: namespace.unwrap_or_else(|| project.name.to_string()),
+        name: description.job.clone(),
+        facets: description.job_facets.clone(),
+    };
+    JobEvent::new(Timestamp::now().to_string(), job, description.inputs(None), vec![description.output(None)])
+}
 
 /// Tells of runs.
 pub(crate) struct Events {

@@ -8,8 +8,10 @@ use serde_json::Value;
 use crate::facet::{Facet, PRODUCER};
 use crate::naming::DatasetId;
 
-/// The schema that every event names.
+/// The schemas that events name.
 const SCHEMA_URL: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent";
+
+const JOB_SCHEMA_URL: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/JobEvent";
 
 /// What became of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -118,6 +120,26 @@ impl RunEvent {
         outputs: Vec<Dataset>,
     ) -> Self {
         Self { event_type, event_time, run, job, inputs, outputs, producer: PRODUCER, schema_url: SCHEMA_URL }
+    }
+}
+
+/// What a job reads and writes, whether or not it runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobEvent {
+    event_time: String,
+    job: Job,
+    inputs: Vec<Dataset>,
+    outputs: Vec<Dataset>,
+    producer: &'static str,
+    #[serde(rename = "schemaURL")]
+    schema_url: &'static str,
+}
+
+impl JobEvent {
+    /// An event at a time in RFC 3339.
+    pub fn new(event_time: String, job: Job, inputs: Vec<Dataset>, outputs: Vec<Dataset>) -> Self {
+        Self { event_time, job, inputs, outputs, producer: PRODUCER, schema_url: JOB_SCHEMA_URL }
     }
 }
 

@@ -25,7 +25,7 @@ mod facet;
 mod naming;
 mod settings;
 
-pub use event::{Dataset, EventType, Facets, Job, Run, RunEvent, uuid_v7};
+pub use event::{Dataset, EventType, Facets, Job, JobEvent, Run, RunEvent, uuid_v7};
 pub use facet::{
     ColumnInput, Facet, LOCKGATE_RUN_FACET_SCHEMA, LockgateRun, PRODUCER, ProtectedColumn, SchemaField, TagField,
     column_lineage, data_quality_assertions, data_source, dataset_version, error_message, input_statistics, job_type,

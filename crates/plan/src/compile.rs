@@ -108,7 +108,7 @@ pub(crate) fn catalog_table(dataset: &Dataset) -> Table {
 }
 
 /// What a pipeline wrote, as a later pipeline reads it: a declared protection lowers a level to the sink's clearance.
-fn output_table(project: &Project, pipeline: &Pipeline, columns: &[OutputColumn]) -> Table {
+pub(crate) fn output_table(project: &Project, pipeline: &Pipeline, columns: &[OutputColumn]) -> Table {
     let clearance = clearance(project, pipeline);
     let column = |column: &OutputColumn| TableColumn {
         name: column.name.clone(),

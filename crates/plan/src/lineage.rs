@@ -7,7 +7,7 @@ use lockgate_model::{Form, Level, TagName};
 use lockgate_project::Project;
 
 use crate::classify::{Classified, classify};
-use crate::compile::catalog_table;
+use crate::compile::{catalog_table, compile, output_table};
 use crate::facts::Dependence;
 use crate::problem::Problem;
 use crate::sql::plan_query;
@@ -36,17 +36,24 @@ pub struct ColumnLineage {
     pub sources: BTreeSet<Dependence>,
 }
 
-/// Plans and classifies one SELECT over a project's catalog.
+/// Plans and classifies one SELECT over a project's catalog and what its pipelines write.
 ///
 /// # Errors
 ///
 /// What does not parse, resolve or type, and what is not governed, with the place in the SQL.
 pub fn lineage_of_query(project: &Project, sql: &str) -> Result<QueryLineage, Vec<Problem>> {
-    let tables: BTreeMap<_, _> = project
+    let mut tables: BTreeMap<_, _> = project
         .datasets
         .values()
         .map(|dataset| (dataset.name.value.clone(), Arc::new(catalog_table(dataset))))
         .collect();
+    let compiled = compile(project);
+    for name in &compiled.order {
+        if let (Some(pipeline), Some(plan)) = (project.pipelines.get(name), compiled.plans.get(name)) {
+            let table = output_table(project, pipeline, plan.columns());
+            tables.insert(table.dataset.clone(), Arc::new(table));
+        }
+    }
     let query = plan_query(sql, &tables)?;
     let classified =
         classify(&query.plan, project.lattice.lowest(), &query.places).map_err(|problem| vec![*problem])?;

@@ -1,4 +1,4 @@
-//! Every event of a run, a failed run and a run that was broken off fulfils OpenLineage's own schemas, and so does every
+//! Every event of a run, a failed run, a run that was broken off and a job fulfils OpenLineage's own schemas, and so does every
 //! facet the schema that it names.
 
 use std::collections::BTreeMap;
@@ -114,7 +114,10 @@ fn events(program: &Path) -> Result<Vec<Value>, String> {
     let marker = folder.join(".lockgate/openlineage/running/killed.json");
     fs::write(&marker, abort.to_string()).map_err(|error| format!("{}: {error}", marker.display()))?;
     lockgate(&["run", "daily_customers", "--param", "date=1999-01-01", "--project", &at])?;
-    let events = read();
+    lockgate(&["lineage", "--export", &folder.join("jobs.jsonl").to_string_lossy(), "--project", &at])?;
+    let jobs = fs::read_to_string(folder.join("jobs.jsonl")).map_err(|error| format!("nothing exported: {error}"))?;
+    let jobs = jobs.lines().map(|line| serde_json::from_str(line).map_err(|error| error.to_string()));
+    let events = read()?.into_iter().map(Ok).chain(jobs).collect();
     let _ = fs::remove_dir_all(&folder);
     events
 }

@@ -5,12 +5,13 @@ mod statement;
 
 use std::path::Path;
 
-use lockgate_model::Failure;
+use lockgate_model::{Failure, FailureKind};
 use lockgate_plan::DependenceKind;
 use serde::Serialize;
 
 use crate::cli::{Format, LineageArgs};
-use crate::output;
+use crate::lineage_events::of_pipeline;
+use crate::{context, output};
 
 /// A column that is put out, as `--format json` writes it.
 #[derive(Debug, Serialize)]
@@ -50,6 +51,9 @@ impl InputJson {
 }
 
 pub(crate) fn lineage(dir: Option<&Path>, args: &LineageArgs) -> Result<u8, Failure> {
+    if let Some(file) = &args.export {
+        return export(dir, file);
+    }
     match &args.sql {
         Some(sql) => {
             let outputs = statement::outputs(dir, sql, args)?;
@@ -67,6 +71,22 @@ pub(crate) fn lineage(dir: Option<&Path>, args: &LineageArgs) -> Result<u8, Fail
             }
         }
     }
+    Ok(0)
+}
+
+/// Writes what every pipeline reads and writes, in their order.
+fn export(dir: Option<&Path>, file: &Path) -> Result<u8, Failure> {
+    let project = context::load(dir)?;
+    let names: Vec<String> = project.pipelines.keys().map(ToString::to_string).collect();
+    let mut text = String::new();
+    for (pipeline, plan) in context::pipelines(&project, &names, &[])? {
+        let event = serde_json::to_string(&of_pipeline(&project, pipeline, &plan));
+        text.push_str(&event.map_err(|error| Failure::new(FailureKind::Bug, error.to_string()))?);
+        text.push('\n');
+    }
+    std::fs::write(file, text)
+        .map_err(|error| Failure::new(FailureKind::Failed, format!("{} cannot be written: {error}", file.display())))?;
+    output::note(&format!("wrote {}", file.display()));
     Ok(0)
 }
 

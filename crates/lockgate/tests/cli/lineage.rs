@@ -72,6 +72,19 @@ fn datasets_are_followed_through_all_pipelines() {
     assert!(!site.path(".lockgate").exists(), "asking changes nothing");
 }
 
+#[test]
+fn what_pipelines_read_and_write_is_exported_as_events() {
+    let site = Site::new();
+    site.add_readback();
+    let file = site.path("events.jsonl");
+    site.lockgate(&["lineage", "--export", file.to_str().unwrap()]).exits(0);
+    let text = fs::read_to_string(&file).unwrap();
+    let events: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.iter().map(|event| &event["job"]["name"]).collect::<Vec<_>>(), ["daily", "zz_readback"]);
+    assert!(events[0]["run"].is_null() && events[0]["schemaURL"].as_str().unwrap().ends_with("/JobEvent"));
+    assert_eq!(events[0]["outputs"][0]["name"], events[1]["inputs"][0]["name"], "one graph");
+}
+
 /// What the page shows is what the program says.
 #[test]
 fn the_page_shows_what_the_program_says() {

@@ -79,10 +79,10 @@ impl Reader<'_> {
             let flow = first.flow.clone();
             return Ok(Some(if is_field { flow.computed(DependenceKind::Transformation) } else { flow }));
         }
-        if let [name] = parts {
-            if let Some((_, flow)) = scope.aliases.iter().find(|(alias, _)| same(alias, &name.value)) {
-                return Ok(Some(flow.clone()));
-            }
+        if let [name] = parts
+            && let Some((_, flow)) = scope.aliases.iter().find(|(alias, _)| same(alias, &name.value))
+        {
+            return Ok(Some(flow.clone()));
         }
         Ok(self.whole_row(parts, scope))
     }

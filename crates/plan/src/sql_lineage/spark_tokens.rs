@@ -16,8 +16,7 @@ pub(super) const EVERY_COLUMN: &str = "lockgate_every_column";
 pub(super) fn rewrite(tokens: Vec<TokenWithSpan>) -> (Vec<TokenWithSpan>, bool) {
     let mut written: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
     let mut by_name = false;
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(token) = tokens.next() {
+    for token in tokens {
         let last = |words: &[&str]| ends_with(&written, words);
         if token.token == Token::Mul && last(&["UPDATE", "SET"]) {
             let assignment = [word(EVERY_COLUMN), Token::Eq, word(EVERY_COLUMN)];

@@ -5,7 +5,7 @@ use std::path::Path;
 use lockgate_plan::{Dependence, DependenceKind, lineage_of_query};
 use lockgate_project::Project;
 
-use crate::support::{CUSTOMERS, PROJECT};
+use crate::support::{APPEND, CUSTOMERS, PROJECT, pipeline};
 
 const ORDERS: &str = "\
 dataset: orders
@@ -234,5 +234,60 @@ fn what_is_not_governed_is_refused_by_name() {
     ] {
         let found = outline(&project, sql);
         assert!(found.starts_with("refused: ") && found.contains(name), "{sql}: {found}");
+    }
+}
+
+/// What a pipeline wrote protected: `name` sealed, `email` a token, `phone` masked.
+#[test]
+fn protected_values_are_passed_on_compared_and_counted_and_not_computed_with() {
+    let daily = pipeline("SELECT id, name, email, phone, city, score FROM customers", APPEND);
+    let files = [
+        ("lockgate.yaml", PROJECT.as_bytes()),
+        ("catalog/customers.yaml", CUSTOMERS.as_bytes()),
+        ("pipelines/daily.yaml", daily.as_bytes()),
+    ];
+    let (project, _) = Project::from_files(Path::new("/nowhere"), &files, &|_| None).unwrap();
+    let forms = |sql: &str| match lineage_of_query(&project, sql) {
+        Ok(lineage) => lineage.columns.iter().map(|column| column.form.to_string()).collect::<Vec<_>>().join(" "),
+        Err(problems) => format!("refused: {}", problems[0].message),
+    };
+    let t = "analytics.customers";
+    for (sql, expected) in [
+        (format!("SELECT name, email, phone FROM {t}"), "sealed tokenized masked"),
+        (format!("SELECT email, count(*) AS n FROM {t} GROUP BY email"), "tokenized clear"),
+        (format!("SELECT count(name) AS n, count(DISTINCT email) AS m FROM {t}"), "clear clear"),
+        (format!("SELECT a.id FROM {t} a JOIN {t} b ON a.email = b.email"), "clear"),
+        (format!("SELECT a.name FROM {t} a WHERE email IN (SELECT email FROM {t})"), "sealed"),
+        (format!("SELECT email = phone AS x FROM {t}"), "refused: "),
+        (format!("SELECT DISTINCT email FROM {t}"), "tokenized"),
+        (format!("SELECT coalesce(a.email, b.email) AS e FROM {t} a FULL JOIN {t} b ON a.id = b.id"), "tokenized"),
+        (format!("SELECT CASE WHEN score > 1 THEN phone END AS p FROM {t}"), "masked"),
+        (format!("SELECT lag(email) OVER (PARTITION BY email ORDER BY id) AS e FROM {t}"), "tokenized"),
+        (format!("SELECT id FROM {t} ORDER BY phone"), "clear"),
+        (format!("SELECT (SELECT max(score) FROM {t}) AS x, name FROM {t}"), "clear sealed"),
+    ] {
+        let found = forms(&sql);
+        assert!(found == expected || (expected == "refused: " && found.starts_with(expected)), "{sql}: {found}");
+    }
+    for (sql, said) in [
+        (format!("SELECT DISTINCT name FROM {t}"), "DISTINCT compares"),
+        (format!("SELECT count(*) AS n FROM {t} GROUP BY name"), "GROUP BY compares"),
+        (format!("SELECT count(DISTINCT name) AS n FROM {t}"), "DISTINCT compares"),
+        (format!("SELECT min(email) AS m FROM {t}"), "computes on"),
+        (format!("SELECT max(name) AS m FROM {t}"), "computes on"),
+        (format!("SELECT string_agg(phone, ',') AS m FROM {t}"), "computes on"),
+        (format!("SELECT id FROM {t} ORDER BY email"), "orders rows"),
+        (format!("SELECT rank() OVER (ORDER BY name) AS r FROM {t}"), "orders rows"),
+        (format!("SELECT rank() OVER (PARTITION BY name) AS r FROM {t}"), "PARTITION BY compares"),
+        (format!("SELECT a.id FROM {t} a JOIN {t} b ON a.name = b.name"), "the condition compares"),
+        (format!("SELECT a.id FROM {t} a JOIN {t} b ON a.email = b.city"), "they are never equal"),
+        (format!("SELECT coalesce(name, 'x') AS n FROM {t}"), "computes on"),
+        (format!("SELECT coalesce(email, city) AS n FROM {t}"), "computes on"),
+        (format!("SELECT lead(name) OVER (ORDER BY id) AS n FROM {t}"), "computes on"),
+        (format!("SELECT name FROM {t} UNION SELECT name FROM {t}"), "DISTINCT compares"),
+        (format!("SELECT email FROM {t} UNION ALL SELECT city FROM {t}"), "in one branch"),
+    ] {
+        let found = forms(&sql);
+        assert!(found.starts_with("refused: ") && found.contains(said), "{sql}: {found}");
     }
 }
