@@ -18,6 +18,8 @@ mod call;
 mod expression;
 mod relation;
 pub(crate) mod row_wise;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::ops::Range;

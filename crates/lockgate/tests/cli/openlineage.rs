@@ -129,9 +129,8 @@ fn what_a_server_did_not_take_waits_for_the_next_run() {
     let (down, _asked) = server(|_| "503 Service Unavailable");
     let said = site.lockgate_with(&["run", "daily"], &[("OPENLINEAGE_URL", &down)]).exits(0);
     assert!(said.err.contains("503") && said.err.contains("sent by the next run"), "{}", said.err);
-    let folder = fs::read_dir(site.path(".lockgate/openlineage")).unwrap().map(|entry| entry.unwrap().path());
-    let waiting =
-        folder.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("http-")).next().unwrap();
+    let mut folder = fs::read_dir(site.path(".lockgate/openlineage")).unwrap().map(|entry| entry.unwrap().path());
+    let waiting = folder.find(|path| path.file_name().unwrap().to_string_lossy().starts_with("http-")).unwrap();
     let (up, taken) = server(|number| if number == 1 { "422 Unprocessable Entity" } else { "201 Created" });
     // The same server, as far as its folder tells: it has come back.
     let port = |url: &str| url.rsplit_once(':').unwrap().1.to_owned();

@@ -61,9 +61,11 @@ impl Classifier<'_> {
         let inputs = self.expressions(&params.args, scope)?;
         let value = self.over_rows(expr, &inputs, use_of(name, params.distinct), is_aggregate)?;
         let mut window = Vec::new();
+        let mut is_of_one_subject = inputs.is_empty() || !value.needs_subject;
         for key in &params.partition_by {
             let facts = self.expression(key, scope)?;
             self.must_compare(&facts, key, "PARTITION BY")?;
+            is_of_one_subject |= facts.is_subject && value.needs_subject_of.is_subset(&facts.subject_of);
             window.push(facts.into_indirect(DependenceKind::Window));
         }
         for key in &params.order_by {
@@ -76,7 +78,13 @@ impl Classifier<'_> {
             let condition = self.expression(filter, scope)?;
             conditions.push(self.compute(filter, &[condition])?);
         }
-        Ok(value.chosen_by(&window).chosen_by(&conditions))
+        let mut value = value.chosen_by(&window).chosen_by(&conditions);
+        if !is_of_one_subject {
+            // The value may come from the rows of other persons, and so no column is its subject.
+            self.scans += 1;
+            value.needs_subject_of.insert(self.scans);
+        }
+        Ok(value)
     }
 
     fn over_rows(&self, expr: &Expr, inputs: &[Facts], what: Use, is_aggregate: bool) -> Outcome<Facts> {

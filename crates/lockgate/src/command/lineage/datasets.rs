@@ -13,10 +13,13 @@ use crate::context;
 /// Every column that a pipeline writes, with what it depends on.
 pub(super) struct Graph {
     /// By dataset, in the order of the pipelines; columns in their order.
-    written: Vec<(DatasetName, Vec<(ColumnName, BTreeSet<Dependence>)>)>,
+    written: Vec<(DatasetName, Vec<WrittenColumn>)>,
     /// The columns of every dataset.
     columns: BTreeMap<DatasetName, Vec<ColumnName>>,
 }
+
+/// A column that a pipeline writes, and on what it depends.
+type WrittenColumn = (ColumnName, BTreeSet<Dependence>);
 
 /// A column of a dataset.
 pub(super) type Place = (DatasetName, ColumnName);
