@@ -217,8 +217,9 @@ impl Reader<'_> {
         let grouped = self.group_keys(select, &outputs, &scope)?;
         rows = rows.and(&grouped.into_indirect(DependenceKind::GroupBy));
         let sorted: Vec<&Expr> = order_by.iter().copied().chain(&select.sort_by).map(|key| &key.expr).collect();
-        let placed = select.cluster_by.iter().chain(&select.distribute_by);
-        let sorted = self.keys(sorted.into_iter().chain(placed), &outputs, &scope, true)?;
+        let sorted = self.keys(sorted.into_iter().chain(&select.cluster_by), &outputs, &scope, true)?;
+        // DISTRIBUTE BY says where rows are, and neither which nor in what order; its names must be right all the same.
+        self.keys(&select.distribute_by, &outputs, &scope, true)?;
         rows = rows.and(&sorted.into_indirect(DependenceKind::Sort));
         Ok(Output { columns: outputs, rows })
     }

@@ -176,6 +176,8 @@ fn spark() {
                 "t(a t.a:join u.a:id u.a:join)",
             ),
             ("INSERT INTO t BY NAME SELECT d AS c, a FROM u", "t(c u.d:id, a u.a:id)"),
+            ("SELECT a FROM t DISTRIBUTE BY b SORT BY c", "a t.a:id t.c:sort"),
+            ("SELECT a FROM t CLUSTER BY b", "a t.a:id t.b:sort"),
             ("CREATE TABLE q USING parquet AS SELECT a FROM t", "q(a t.a:id)"),
             ("SELECT \"a\" AS x FROM t", "x"),
             ("SELECT a FROM t UNION ALL BY NAME SELECT d AS a FROM u", "a t.a:id u.d:id"),
