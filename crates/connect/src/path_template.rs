@@ -119,20 +119,27 @@ impl PathTemplate {
     /// Puts values in the place of the parameters. Values of parameters that the template doesn't have are left
     /// unused; a missing one, or one that could leave its segment, is an error that names the parameter.
     pub fn bind(&self, values: &BTreeMap<String, String>) -> Result<BoundPath, BindError> {
+        if let Some(parameter) = self.parameters().into_iter().find(|name| !values.contains_key(*name)) {
+            return Err(BindError::Missing { template: self.text.clone(), parameter: parameter.to_owned() });
+        }
+        self.bind_given(values)
+    }
+
+    /// As [`Self::bind`], with `*` in the place of parameters that have no value.
+    pub fn bind_given(&self, values: &BTreeMap<String, String>) -> Result<BoundPath, BindError> {
         let mut segments = Vec::new();
         for parts in &self.segments {
             let mut pieces = vec![String::new()];
             for part in parts {
                 let literal = match part {
-                    Part::Literal(literal) => literal,
-                    Part::Parameter(name) => self.value(name, values)?,
-                    Part::Star => {
-                        pieces.push(String::new());
-                        continue;
-                    }
+                    Part::Literal(literal) => Some(literal),
+                    Part::Parameter(name) => values.get(name).map(|value| checked(name, value)).transpose()?,
+                    Part::Star => None,
                 };
-                if let Some(last) = pieces.last_mut() {
-                    last.push_str(literal);
+                match (literal, pieces.last_mut()) {
+                    (Some(literal), Some(last)) => last.push_str(literal),
+                    (Some(_), None) => {}
+                    (None, _) => pieces.push(String::new()),
                 }
             }
             if let [literal] = pieces.as_slice()
@@ -144,16 +151,13 @@ impl PathTemplate {
         }
         Ok(BoundPath { segments })
     }
+}
 
-    fn value<'a>(&self, name: &str, values: &'a BTreeMap<String, String>) -> Result<&'a String, BindError> {
-        let value = values
-            .get(name)
-            .ok_or_else(|| BindError::Missing { template: self.text.clone(), parameter: name.to_owned() })?;
-        let forbidden = |c: char| c.is_control() || "/\\*?[]{}".contains(c);
-        let allowed =
-            (1..=PARAMETER_BYTES_MAX).contains(&value.len()) && !value.contains("..") && !value.contains(forbidden);
-        if allowed { Ok(value) } else { Err(BindError::Value { parameter: name.to_owned() }) }
-    }
+fn checked<'a>(name: &str, value: &'a String) -> Result<&'a String, BindError> {
+    let forbidden = |c: char| c.is_control() || "/\\*?[]{}".contains(c);
+    let allowed =
+        (1..=PARAMETER_BYTES_MAX).contains(&value.len()) && !value.contains("..") && !value.contains(forbidden);
+    if allowed { Ok(value) } else { Err(BindError::Value { parameter: name.to_owned() }) }
 }
 
 impl fmt::Display for PathTemplate {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::access::{AccessIntent, AccessResult};
 use lockgate_model::{ColumnName, DatasetName, DomainName, InputOrdinal, PipelineName, RunId, Sha256Digest, StoreName};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,10 @@ events! {
     RunAbort RunAbort "run.abort"
     /// A dataset has a new version.
     DatasetVersion DatasetVersion "dataset.version"
+    /// Somebody is about to be shown rows.
+    AccessIntent AccessIntent "access.intent"
+    /// What somebody was shown.
+    AccessResult AccessResult "access.result"
 }
 
 fn to_map(body: &impl Serialize) -> Result<Map<String, Value>, serde_json::Error> {

@@ -15,6 +15,7 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::todo)
 )]
 
+mod access;
 mod document;
 mod event;
 mod keys;
@@ -22,10 +23,14 @@ mod lines;
 mod manifest;
 mod plan;
 mod provenance;
+mod provenance_sets;
 mod quarantine;
 mod segment;
 mod timings;
 
+pub use access::{
+    AccessIntent, AccessOutcome, AccessResult, AccessedColumn, AccessedRange, AccessedRows, DecidingPolicy, ShownAs,
+};
 pub use document::{Document, DocumentError};
 pub use event::{
     DatasetVersion, ErasedCopies, Event, KeyCreate, KeyReference, KeyRewrap, KeyRotate, KeyScope, KeyShred,
@@ -36,6 +41,7 @@ pub use lines::{LineIndex, LineIndexBuilder};
 pub use manifest::{Input, Manifest, TableState};
 pub use plan::{ColumnRecord, LineageRecord, PlanRecord, SinkRecord, SourceColumnRecord};
 pub use provenance::{ProvenanceBuilder, ProvenanceSegment, SourceRow};
+pub use provenance_sets::{ProvenanceSets, ProvenanceSetsBuilder, SetKind, SourceRange};
 pub use quarantine::{
     QUARANTINE_BYTES_MAX, QUARANTINE_COLUMN, QUARANTINE_DIR, QuarantineLine, QuarantinedHeader, QuarantinedRecord,
     quarantine_from_bytes, quarantine_name, quarantine_to_bytes,
@@ -53,6 +59,10 @@ pub mod attachment {
     pub const KEYS: &str = "keys";
     /// A [`crate::ProvenanceSegment`].
     pub const PROVENANCE: &str = "provenance";
+    /// A [`crate::ProvenanceSets`], in the place of a provenance segment where rows are made from several.
+    pub const PROVENANCE_SETS: &str = "provenance-sets";
+    /// The [`crate::AccessedRows`] of a query.
+    pub const ROWS: &str = "rows";
     /// A [`crate::LineIndex`].
     pub const LINES: &str = "lines";
     /// Where the time went.

@@ -103,6 +103,14 @@ impl ProvenanceSegment {
         let input = InputOrdinal::new(u32::try_from(range.input).ok()?).ok()?;
         Some(SourceRow { input, row: u64::try_from(range.row + offset).ok()? })
     }
+
+    /// The output rows that were made from a row, as ranges of first and last.
+    pub fn outputs(&self, source: SourceRow) -> Vec<(u64, u64)> {
+        let (input, row) = (i64::from(source.input.get()), i64::try_from(source.row).unwrap_or(i64::MAX));
+        let holds = |range: &&Range| range.input == input && (range.row..range.row + range.count).contains(&row);
+        let output = |range: &Range| u64::try_from(range.output_row + (row - range.row)).ok();
+        self.ranges.iter().filter(holds).filter_map(output).map(|row| (row, row)).collect()
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +135,9 @@ mod tests {
             assert_eq!((found.input, found.row), (source.input(), source.row()));
         }
         assert_eq!(segment.source(1004), None);
+        let input = |input| InputOrdinal::new(input).unwrap();
+        assert_eq!(segment.outputs(SourceRow { input: input(2), row: 6 }), [(1002, 1002)]);
+        assert_eq!(segment.outputs(SourceRow { input: input(0), row: 1001 }), []);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use lockgate_evidence::{
-    Document, KeysUsed, LineIndex, Manifest, PlanRecord, ProvenanceSegment, RunCommit, attachment,
+    Document, KeysUsed, LineIndex, Manifest, PlanRecord, ProvenanceSegment, ProvenanceSets, RunCommit, SetKind,
+    SourceRange, SourceRow, attachment,
 };
 use lockgate_ledger::{Attachment, Checkpoint, LedgerStore, VerifierKey};
-use lockgate_model::{DatasetName, Failure, FailureKind, InputOrdinal};
+use lockgate_model::{DatasetName, Failure, FailureKind, InputOrdinal, RowId};
 use lockgate_trust::{Site, VERIFIER_KEY_FILE};
 use tokio::runtime::Handle;
 
@@ -18,8 +19,37 @@ pub(crate) struct Commit {
     pub(crate) manifest: Manifest,
     pub(crate) plan: PlanRecord,
     pub(crate) keys: KeysUsed,
-    pub(crate) provenance: ProvenanceSegment,
+    pub(crate) provenance: RowProvenance,
     pub(crate) lines: LineIndex,
+}
+
+/// What the output rows of a commit were made from.
+pub(crate) enum RowProvenance {
+    /// Each from one row.
+    RowWise(ProvenanceSegment),
+    Sets(ProvenanceSets),
+}
+
+impl RowProvenance {
+    /// The source rows of an output row; `None` for a row that the run did not write.
+    pub(crate) fn sources(&self, row: u64) -> Option<Vec<SourceRange>> {
+        match self {
+            Self::RowWise(segment) => {
+                let source = segment.source(row)?;
+                let id = RowId::new(source.input, source.row).ok()?;
+                Some(vec![SourceRange { relation: 0, kind: SetKind::All, first: id, last: id }])
+            }
+            Self::Sets(sets) => Some(sets.sources(row)),
+        }
+    }
+
+    /// The output rows that were made from a source row, as ranges of first and last.
+    pub(crate) fn outputs(&self, source: RowId) -> Vec<(u64, u64)> {
+        match self {
+            Self::RowWise(segment) => segment.outputs(SourceRow { input: source.input(), row: source.row() }),
+            Self::Sets(sets) => sets.outputs(source),
+        }
+    }
 }
 
 /// The commits of a project, found in its ledger and opened when they are asked for.
@@ -42,6 +72,11 @@ impl Commits {
         });
         let named = commits.collect();
         Ok(Self { runtime: runtime.clone(), store, named, opened: BTreeMap::new() })
+    }
+
+    /// The datasets and numbers of all commits, in order.
+    pub(crate) fn all(&self) -> Vec<(DatasetName, InputOrdinal)> {
+        self.named.keys().cloned().collect()
     }
 
     /// The commit of that number of a dataset.
@@ -79,7 +114,14 @@ pub(crate) fn open_commit(
         manifest: Manifest::from_bytes(&content(attachment::MANIFEST)?).map_err(damaged)?,
         plan: PlanRecord::from_bytes(&content(attachment::PLAN)?).map_err(damaged)?,
         keys: KeysUsed::from_bytes(&content(attachment::KEYS)?).map_err(damaged)?,
-        provenance: ProvenanceSegment::from_bytes(content(attachment::PROVENANCE)?).map_err(damaged)?,
+        provenance: match attachments.iter().any(|attached| attached.name == attachment::PROVENANCE_SETS) {
+            false => RowProvenance::RowWise(
+                ProvenanceSegment::from_bytes(content(attachment::PROVENANCE)?).map_err(damaged)?,
+            ),
+            true => {
+                RowProvenance::Sets(ProvenanceSets::from_bytes(content(attachment::PROVENANCE_SETS)?).map_err(damaged)?)
+            }
+        },
         lines: LineIndex::from_bytes(content(attachment::LINES)?).map_err(damaged)?,
     })
 }

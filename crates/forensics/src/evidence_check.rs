@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockgate_evidence::{Event, RunCommit};
+use lockgate_evidence::{AccessResult, AccessedRows, Event, RunCommit};
 use lockgate_ledger::{Attachment, Entry};
 use lockgate_model::{DatasetName, InputOrdinal, RunId};
 
-use crate::commits::Commit;
+use crate::commits::{Commit, RowProvenance};
 
 /// The story so far.
 #[derive(Default)]
@@ -15,6 +15,7 @@ pub(crate) struct Story {
     ended: BTreeSet<RunId>,
     last_commit: BTreeMap<DatasetName, InputOrdinal>,
     pub(crate) commits: Vec<(u64, RunCommit, Vec<Attachment>)>,
+    pub(crate) accesses: Vec<(u64, AccessResult, Vec<Attachment>)>,
     pub(crate) key_events: Vec<(u64, Event)>,
 }
 
@@ -51,6 +52,15 @@ impl Story {
                 Some((_, commit, _)) if commit.run == version.run && commit.commit == version.commit => Ok(()),
                 _ => Err("a dataset's version follows the commit that made it".into()),
             },
+            Event::AccessIntent(intent) => match self.intended.insert(intent.access) {
+                true => Ok(()),
+                false => Err("an access intends once".into()),
+            },
+            Event::AccessResult(result) => {
+                self.end(&result.access)?;
+                self.accesses.push((index, result, entry.attachments.clone()));
+                Ok(())
+            }
             Event::SubjectErase(erase) => match erase.copies.iter().all(|copies| copies.opened_after == 0) {
                 true => Ok(()),
                 false => Err("it says that values still opened after the erasure".into()),
@@ -73,11 +83,20 @@ impl Story {
     }
 }
 
+/// The counts of an access must be those of the rows that it attaches.
+pub(crate) fn check_access(result: &AccessResult, rows: Vec<u8>) -> Result<(), String> {
+    let rows = AccessedRows::from_bytes(rows).map_err(|error| format!("its rows: {error}"))?;
+    match (rows.rows() == result.source_rows, rows.is_exact() == result.is_exact) {
+        (true, true) => Ok(()),
+        (false, _) => Err(format!("it tells of {} source rows, and its object of {}", result.source_rows, rows.rows())),
+        (true, false) => Err("it says wrongly whether its source rows are known one by one".into()),
+    }
+}
+
 /// The counts of a commit must be those of its objects.
 pub(crate) fn check_counts(commit: &Commit) -> Result<(), String> {
     let sum = |count: fn(&lockgate_evidence::Input) -> u64| commit.manifest.inputs.iter().map(count).sum::<u64>();
     let counts = [
-        ("rows_written", commit.run.rows_written, commit.provenance.rows()),
         ("rows_read", commit.run.rows_read, sum(|input| input.rows.unwrap_or(0))),
         ("rows_quarantined", commit.run.rows_quarantined, sum(|input| input.rows_quarantined.unwrap_or(0))),
         ("bytes_read", commit.run.bytes_read, sum(|input| input.bytes)),
@@ -86,6 +105,16 @@ pub(crate) fn check_counts(commit: &Commit) -> Result<(), String> {
         if told != counted {
             return Err(format!("its {name} is {told}, and its objects count {counted}"));
         }
+    }
+    let rows = commit.run.rows_written;
+    match &commit.provenance {
+        RowProvenance::RowWise(segment) if segment.rows() != rows => {
+            return Err(format!("its rows_written is {rows}, and its objects count {}", segment.rows()));
+        }
+        RowProvenance::Sets(sets) if sets.rows_at_least() > rows => {
+            return Err(format!("its rows_written is {rows}, and its objects name {}", sets.rows_at_least()));
+        }
+        RowProvenance::RowWise(_) | RowProvenance::Sets(_) => {}
     }
     let keyed = commit.plan.columns.iter().filter(|c| c.protection.as_ref().is_some_and(|p| p.is_keyed()));
     match keyed.into_iter().find(|column| !commit.keys.columns.contains_key(&column.name)) {

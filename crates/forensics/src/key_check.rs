@@ -23,7 +23,9 @@ pub(crate) fn check_keys(table: &KeyTable, events: &[(u64, Event)]) -> Result<()
             | Event::RunIntent(_)
             | Event::RunCommit(_)
             | Event::RunAbort(_)
-            | Event::DatasetVersion(_) => {}
+            | Event::DatasetVersion(_)
+            | Event::AccessIntent(_)
+            | Event::AccessResult(_) => {}
         }
     }
     // Key-encryption keys are in the key store, which a verifier does not have.

@@ -13,6 +13,7 @@ mod quarantine;
 mod runs;
 mod source_tables;
 mod trace;
+mod trace_down;
 mod verify;
 mod written_files;
 
@@ -21,4 +22,5 @@ pub use protection_diff::{Change, ProtectionDiff, protection_diff};
 pub use quarantine::{Quarantine, QuarantinedPlace, quarantine};
 pub use runs::intended;
 pub use trace::{KeyColumn, Selection, SourceRecord, SourceState, Stage, StageColumn, Trace, TracedRow, trace};
+pub use trace_down::{MadeRow, Origin, TraceDown, trace_down};
 pub use verify::{VerifyOutcome, VerifyRequest, verify};

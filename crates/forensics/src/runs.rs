@@ -110,7 +110,9 @@ fn take(runs: &mut Vec<RunEntry>, index: u64, event: Event, entry: &Entry) {
         | Event::KeyRewrap(_)
         | Event::KeyShred(_)
         | Event::SubjectErase(_)
-        | Event::DatasetVersion(_) => {}
+        | Event::DatasetVersion(_)
+        | Event::AccessIntent(_)
+        | Event::AccessResult(_) => {}
     }
 }
 

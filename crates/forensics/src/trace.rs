@@ -5,15 +5,18 @@
 //!   └─ ledger: run.commit of commit 2 ─► provenance: input 0, row 714 ─► manifest: eu.csv, sha256 … ─► lines: line 723
 //!        └─ an input that is itself a commit of a table is followed in the same way
 //! ```
+//! A row that was made from several (a join, an aggregate) leads to all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lockgate_connect::{
     Fault, ParquetError, ParquetTable, PostgresError, PostgresTable, SinkError, SqliteTable, dataset_store, open_files,
     postgres_server,
 };
-use lockgate_evidence::{Input, TableState};
-use lockgate_model::{ColumnName, DatasetName, Failure, FailureKind, Form, RowId, RunId, Sha256Digest, StoreName};
+use lockgate_evidence::{Input, SetKind, SourceRange, TableState};
+use lockgate_model::{
+    ColumnName, DatasetName, Failure, FailureKind, Form, InputOrdinal, RowId, RunId, Sha256Digest, StoreName,
+};
 use lockgate_project::StoreLocation;
 use lockgate_trust::Site;
 use serde::Serialize;
@@ -25,6 +28,8 @@ use crate::written_files;
 
 /// How many tables a row is followed through.
 const STAGES_MAX: usize = 64;
+/// How many rows of tables one row is followed through.
+pub(crate) const TRACED_ROWS_MAX: usize = 100_000;
 
 /// Which rows to trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +68,12 @@ pub struct SourceRecord {
     pub version: Option<String>,
     /// The zero-based record in it; of a table, in the order of its key.
     pub row: u64,
+    /// The last of several records that are next to one another; absent for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_row: Option<u64>,
+    /// Whether the row was made from some of these records, and not from all: which ones was not kept.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_covering: bool,
     /// The one-based line on which the record begins.
     pub line: Option<u64>,
     /// Whether the file or table is still that one.
@@ -115,6 +126,9 @@ pub struct TracedRow {
     pub run: RunId,
     /// What it was made from.
     pub sources: Vec<SourceRecord>,
+    /// The datasets that were read as a whole: they decided which rows there are, by so many rows.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub decided_by: BTreeMap<DatasetName, u64>,
     /// Where it went through, first to last.
     pub stages: Vec<Stage>,
 }
@@ -140,7 +154,7 @@ pub fn trace(project: &Site, dataset: &DatasetName, selection: &Selection, runti
     Ok(Trace { dataset: dataset.clone(), rows })
 }
 
-fn select(project: &Site, dataset: &DatasetName, selection: &Selection) -> Result<Vec<RowId>, Failure> {
+pub(crate) fn select(project: &Site, dataset: &DatasetName, selection: &Selection) -> Result<Vec<RowId>, Failure> {
     let Some(producer) = project.producer(dataset) else {
         let written: Vec<_> = project.pipelines.values().map(|p| p.into.dataset.value.as_str()).collect();
         let near = lockgate_project::nearest(dataset.as_str(), written.iter().copied());
@@ -197,34 +211,62 @@ struct Tracer<'a> {
 
 impl Tracer<'_> {
     fn row(&mut self, dataset: &DatasetName, row: RowId) -> Result<TracedRow, Failure> {
-        let first = self.commits.open(dataset, row.input())?;
-        let run = first.run.run.clone();
-        let mut stages = Vec::new();
-        let (mut at, mut commit) = (row, first);
-        for _ in 0..STAGES_MAX {
-            stages.push(written_stage(&commit));
-            let source = commit.provenance.source(at.row()).ok_or_else(|| {
-                damaged(format!("row {at} of `{}` is beyond the rows that its run wrote", commit.run.dataset))
-            })?;
-            let input = commit.manifest.input(source.input).cloned();
-            let input =
-                input.ok_or_else(|| damaged(format!("run {} has no input {}", commit.run.run, source.input.get())))?;
-            let source_row = RowId::new(source.input, source.row).map_err(damaged)?;
-            match input.commit {
-                Some(upstream) => {
-                    at = RowId::new(upstream, source.row).map_err(damaged)?;
-                    commit = self.commits.open(&input.dataset, upstream)?;
-                }
-                None => {
-                    let line = commit.lines.line(source_row);
-                    stages.push(landing_stage(&commit, &input));
-                    stages.reverse();
-                    let sources = vec![self.source(input, source.row, line)];
-                    return Ok(TracedRow { row: row.to_i64(), run, sources, stages });
-                }
+        let run = self.commits.open(dataset, row.input())?.run.run.clone();
+        let mut path = Path::default();
+        self.follow(dataset, row, 0, &mut path)?;
+        let Path { sources, decided_by, stages, .. } = path;
+        Ok(TracedRow { row: row.to_i64(), run, sources: sources.into_values().collect(), decided_by, stages })
+    }
+
+    /// Follows a row of a table to what it was made from.
+    fn follow(&mut self, dataset: &DatasetName, row: RowId, depth: usize, path: &mut Path) -> Result<(), Failure> {
+        if depth >= STAGES_MAX {
+            return Err(damaged(format!("row {row} of `{dataset}` leads through more than {STAGES_MAX} tables")));
+        }
+        if !path.seen.insert((dataset.clone(), row)) {
+            return Ok(());
+        }
+        if path.seen.len() > TRACED_ROWS_MAX {
+            let message = format!("the row was made from more than {TRACED_ROWS_MAX} rows of tables");
+            return Err(Failure::new(FailureKind::Failed, message).with_help("trace a row of one of those tables"));
+        }
+        let commit = self.commits.open(dataset, row.input())?;
+        let sources = commit.provenance.sources(row.row()).ok_or_else(|| {
+            damaged(format!("row {row} of `{}` is beyond the rows that its run wrote", commit.run.dataset))
+        })?;
+        for range in sources {
+            for part in by_input(&commit, range)? {
+                self.follow_range(&commit, &part, depth, path)?;
             }
         }
-        Err(damaged(format!("row {row} of `{dataset}` leads through more than {STAGES_MAX} tables")))
+        path.stage(written_stage(&commit));
+        Ok(())
+    }
+
+    fn follow_range(&mut self, commit: &Commit, part: &Part, depth: usize, path: &mut Path) -> Result<(), Failure> {
+        let Part { input, kind, ordinal, first, last } = part;
+        match (kind, input.commit) {
+            (SetKind::Whole, _) => {
+                let rows = path.decided_by.entry(input.dataset.clone()).or_default();
+                *rows += last - first + 1;
+            }
+            (SetKind::Each | SetKind::All, Some(upstream)) => {
+                for row in *first..=*last {
+                    let row = RowId::new(upstream, row).map_err(damaged)?;
+                    self.follow(&input.dataset, row, depth + 1, path)?;
+                }
+            }
+            (SetKind::Some, Some(_)) | (SetKind::Each | SetKind::All | SetKind::Some, None) => {
+                let line = commit.lines.line(RowId::new(*ordinal, *first).map_err(damaged)?);
+                let mut source = self.source(input.clone(), *first, line);
+                source.last_row = (first != last).then_some(*last);
+                source.is_covering = *kind == SetKind::Some;
+                path.stage(landing_stage(commit, input));
+                let at = (source.dataset.clone(), source.path.clone(), source.row, source.last_row);
+                path.sources.entry(at).or_insert(source);
+            }
+        }
+        Ok(())
     }
 
     fn source(&mut self, input: Input, row: u64, line: Option<u64>) -> SourceRecord {
@@ -234,7 +276,8 @@ impl Tracer<'_> {
         };
         let key = input.table.as_ref().map(key_columns).unwrap_or_default();
         let Input { dataset, store, path, sha256, version, table, .. } = input;
-        SourceRecord { dataset, store, path, sha256, version, row, line, state, table, key }
+        let (last_row, is_covering) = (None, false);
+        SourceRecord { dataset, store, path, sha256, version, row, last_row, is_covering, line, state, table, key }
     }
 
     fn state_of_file(&mut self, input: &Input) -> SourceState {
@@ -254,6 +297,52 @@ impl Tracer<'_> {
         self.states.insert(at, state);
         state
     }
+}
+
+/// What was found on the way from one row.
+#[derive(Default)]
+struct Path {
+    seen: BTreeSet<(DatasetName, RowId)>,
+    sources: BTreeMap<(DatasetName, String, u64, Option<u64>), SourceRecord>,
+    decided_by: BTreeMap<DatasetName, u64>,
+    stages: Vec<Stage>,
+}
+
+impl Path {
+    fn stage(&mut self, stage: Stage) {
+        if !self.stages.contains(&stage) {
+            self.stages.push(stage);
+        }
+    }
+}
+
+/// A range of source rows within one input.
+struct Part {
+    input: Input,
+    kind: SetKind,
+    ordinal: InputOrdinal,
+    first: u64,
+    last: u64,
+}
+
+/// A range by its inputs: what covers several covers the rest of the first and the beginning of the last.
+fn by_input(commit: &Commit, range: SourceRange) -> Result<Vec<Part>, Failure> {
+    let mut parts = Vec::new();
+    for ordinal in range.first.input().get()..=range.last.input().get() {
+        let ordinal = InputOrdinal::new(ordinal).map_err(damaged)?;
+        let input = commit.manifest.input(ordinal).cloned();
+        let input = input.ok_or_else(|| damaged(format!("run {} has no input {}", commit.run.run, ordinal.get())))?;
+        let first = if ordinal == range.first.input() { range.first.row() } else { 0 };
+        let last = if ordinal == range.last.input() {
+            Some(range.last.row())
+        } else {
+            input.rows.and_then(|rows| rows.checked_sub(1))
+        };
+        if let Some(last) = last.filter(|last| first <= *last) {
+            parts.push(Part { input, kind: range.kind, ordinal, first, last });
+        }
+    }
+    Ok(parts)
 }
 
 fn written_stage(commit: &Commit) -> Stage {

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use lockgate_crypto::sha256;
-use lockgate_evidence::{QUARANTINE_BYTES_MAX, quarantine_name};
+use lockgate_evidence::{QUARANTINE_BYTES_MAX, attachment, quarantine_name};
 use lockgate_ledger::{Checkpoint, Entry, LedgerStore, VerifierKey, VerifyError};
 use lockgate_model::{Failure, FailureKind};
 use lockgate_trust::{KEY_TABLE_BYTES_MAX, KEY_TABLE_FILE, KeyTable, LedgerPlace};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
-use crate::commits::open_commit;
-use crate::evidence_check::{Story, check_counts};
+use crate::commits::{attached, open_commit};
+use crate::evidence_check::{Story, check_access, check_counts};
 use crate::key_check::check_keys;
 
 /// What to verify, and against what.
@@ -46,6 +46,8 @@ pub struct VerifyOutcome {
     pub keys: Option<u64>,
     /// Commits whose counts were compared with their objects.
     pub commits: u64,
+    /// Accesses whose source rows were compared with their objects.
+    pub accesses: u64,
     /// Checkpoints from before that it was compared with.
     pub seen: u64,
     /// The checkpoint as it is signed, to be kept.
@@ -78,6 +80,13 @@ pub fn verify(request: &VerifyRequest, runtime: &Handle) -> Result<VerifyOutcome
         runtime.block_on(walk).map_err(tampered)?;
     }
     check_commits(&request.ledger, &store, &story, runtime)?;
+    for (index, result, attachments) in &story.accesses {
+        let wrong = |what: String| {
+            Failure::new(FailureKind::Tampered, format!("entry {index}, access {}: {what}", result.access))
+        };
+        let rows = attached(runtime, &store, attachments, attachment::ROWS)?;
+        check_access(result, rows).map_err(wrong)?;
+    }
     let keys = check_key_table(request, &story)?;
     Ok(VerifyOutcome {
         origin: verified.checkpoint.origin,
@@ -88,6 +97,7 @@ pub fn verify(request: &VerifyRequest, runtime: &Handle) -> Result<VerifyOutcome
         attachment_bytes: verified.attachment_bytes,
         keys,
         commits: story.commits.len() as u64,
+        accesses: story.accesses.len() as u64,
         seen: seen.len() as u64,
         signed_checkpoint: verified.signed_checkpoint,
     })

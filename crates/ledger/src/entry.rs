@@ -57,6 +57,10 @@ kinds! {
     RunAbort "run.abort"
     /// A dataset has a new version.
     DatasetVersion "dataset.version"
+    /// Somebody is about to be shown rows.
+    AccessIntent "access.intent"
+    /// What somebody was shown.
+    AccessResult "access.result"
 }
 
 impl FromStr for Kind {

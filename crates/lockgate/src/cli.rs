@@ -76,18 +76,24 @@ pub(crate) enum Command {
         #[arg(long, default_value = "text")]
         format: CheckFormat,
     },
-    /// Show a pipeline's governed plan: what is done to each column, and why
-    #[command(after_help = "Example:  lockgate explain daily_customers")]
-    Explain {
-        /// The pipeline
-        pipeline: String,
-        /// How to write it
-        #[arg(long, default_value = "text")]
-        format: Format,
-    },
+    /// Show a governed plan, of a pipeline or of somebody's query: what is done to each column, and why
+    #[command(
+        after_help = "Example:  lockgate explain daily_customers\n          lockgate explain --sql \"SELECT email FROM customers\" --as anna"
+    )]
+    Explain(ExplainArgs),
+    /// Show on which columns each column depends, and how: of the project's datasets, or of any SQL statement
+    #[command(
+        after_help = "Example:  lockgate lineage analytics.customers.email\n          lockgate lineage --sql \"INSERT INTO r SELECT day, sum(x) FROM t GROUP BY day\" --dialect postgres --catalog tables.yaml"
+    )]
+    Lineage(LineageArgs),
     /// Run pipelines; safe to repeat and to kill
     #[command(after_help = "Example:  lockgate run daily_customers --param date=2026-11-01")]
     Run(RunArgs),
+    /// Ask for rows as somebody sees them; the ledger keeps who saw which rows
+    #[command(
+        after_help = "Example:  lockgate query \"SELECT country, count(*) AS customers FROM customers GROUP BY country\" --as anna"
+    )]
+    Query(QueryArgs),
     /// Trace rows of a table to the files, rows and lines they were made from
     #[command(
         after_help = "Example:  lockgate trace analytics.customers --where \"id = 4711\"\n          lockgate trace --quarantine 06f9…"
@@ -181,6 +187,39 @@ pub(crate) enum PolicyCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LineageArgs {
+    /// A dataset that a pipeline writes, or one of its columns [default: all of them]
+    #[arg(value_name = "DATASET[.COLUMN]", conflicts_with = "sql")]
+    pub(crate) of: Option<String>,
+    /// One SQL statement of any kind; `-` reads it from standard input
+    #[arg(long, value_name = "SQL")]
+    pub(crate) sql: Option<String>,
+    /// Whose SQL it is
+    #[arg(long, default_value = "generic", requires = "sql")]
+    pub(crate) dialect: LineageDialect,
+    /// The tables that the SQL may name, with their columns, in YAML or JSON [default: the project's datasets]
+    #[arg(long, value_name = "FILE", requires = "sql")]
+    pub(crate) catalog: Option<PathBuf>,
+    /// Write an OpenLineage event for each pipeline into this file, a line each
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sql", "of"])]
+    pub(crate) export: Option<PathBuf>,
+    /// How to write it
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// A dialect of SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LineageDialect {
+    /// PostgreSQL
+    Postgres,
+    /// Spark SQL, with Hive's and Databricks' additions
+    Spark,
+    /// What most databases understand
+    Generic,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct PolicyExplainArgs {
     /// Who asks
     #[arg(long)]
@@ -206,6 +245,28 @@ pub(crate) struct PolicyExplainArgs {
     /// Documents of Ranger to decide by, instead of the project's policies
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) policies: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The pipeline
+    #[arg(required_unless_present = "sql", conflicts_with_all = ["sql", "principal", "groups", "purpose"])]
+    pub(crate) pipeline: Option<String>,
+    /// A query instead; nothing is read, and nobody is shown a row
+    #[arg(long, requires = "principal")]
+    pub(crate) sql: Option<String>,
+    /// Who asks
+    #[arg(long = "as", value_name = "PRINCIPAL", requires = "sql")]
+    pub(crate) principal: Option<String>,
+    /// A group that who asks is in, besides those that the policies know; may be repeated
+    #[arg(long = "group", value_name = "GROUP", requires = "sql")]
+    pub(crate) groups: Vec<String>,
+    /// What it is for
+    #[arg(long, requires = "sql")]
+    pub(crate) purpose: Option<String>,
+    /// How to write it
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -235,6 +296,44 @@ pub(crate) struct RunArgs {
     /// How to write the outcome
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,
+}
+
+/// How `query` writes rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RowFormat {
+    /// For people
+    Text,
+    /// One JSON list
+    Json,
+    /// JSON lines
+    Ndjson,
+    /// CSV, RFC 4180
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueryArgs {
+    /// One SELECT over the project's datasets
+    #[arg(value_name = "SQL")]
+    pub(crate) sql: String,
+    /// Who asks
+    #[arg(long = "as", value_name = "PRINCIPAL")]
+    pub(crate) principal: String,
+    /// A group that who asks is in, besides those that the policies know; may be repeated
+    #[arg(long = "group", value_name = "GROUP")]
+    pub(crate) groups: Vec<String>,
+    /// What it is for; the ledger keeps it, and policies may ask for it
+    #[arg(long)]
+    pub(crate) purpose: Option<String>,
+    /// A parameter in the paths of files, such as date=2026-11-01; one without a value stands for any
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
+    /// Show with each row what it was made from
+    #[arg(long)]
+    pub(crate) provenance: bool,
+    /// How to write the rows
+    #[arg(long, default_value = "text")]
+    pub(crate) format: RowFormat,
 }
 
 #[derive(Debug, Args)]
@@ -267,9 +366,15 @@ pub(crate) struct TraceArgs {
     /// List the records that a run set aside instead: file, line and reason, never a value
     #[arg(long, value_name = "RUN", conflicts_with_all = ["dataset", "condition", "row"])]
     pub(crate) quarantine: Option<String>,
-    /// A row's lockgate_rid
+    /// A row's lockgate_rid; with --file, the number of a record in it, from zero
     #[arg(long, value_name = "ID")]
     pub(crate) row: Option<i64>,
+    /// Trace the other way: to every row that was made from it
+    #[arg(long, conflicts_with = "quarantine")]
+    pub(crate) down: bool,
+    /// The file of the record, by its path in the store, or the table that others write
+    #[arg(long, value_name = "PATH", requires_all = ["down", "row"])]
+    pub(crate) file: Option<String>,
     /// How to write it
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,

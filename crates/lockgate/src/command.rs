@@ -9,7 +9,9 @@ mod explain;
 mod history;
 mod init;
 mod keys;
+mod lineage;
 mod policy;
+mod query;
 mod run;
 mod scan;
 mod schema;
@@ -26,8 +28,10 @@ pub(crate) fn dispatch(cli: Cli) -> Result<u8, Failure> {
     match cli.command {
         Command::Init { dir, from } => init::init(&dir, &from),
         Command::Check { format } => check::check(project, format),
-        Command::Explain { pipeline, format } => explain::explain(project, &pipeline, format),
+        Command::Explain(args) => explain::explain(project, &args),
+        Command::Lineage(args) => lineage::lineage(project, &args),
         Command::Run(args) => run::run(project, &args),
+        Command::Query(args) => query::query(project, &args),
         Command::Scan(args) => scan::scan(project, &args),
         Command::Trace(args) => trace::trace(project, &args),
         Command::History(args) => history::history(project, &args),

@@ -1,6 +1,6 @@
 //! What most commands begin with: the project, its plans, a runtime, the time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lockgate_crypto::{Random, SystemRandom};
 use lockgate_model::{Failure, FailureKind, PipelineName, RunId};
-use lockgate_plan::{Compiled, Governed, Plan};
+use lockgate_plan::{Asker, Compiled, CompiledQuery, Governed, Plan, compile_query};
 use lockgate_project::{Code, Diagnostics, Pipeline, Project, Severity, SourceFiles, find_root, nearest, render};
 use lockgate_trust::Site;
 use tokio::runtime::Runtime;
@@ -83,7 +83,7 @@ pub(crate) fn pipelines<'p>(
 ) -> Result<Vec<(&'p Pipeline, Governed<Plan>)>, Failure> {
     let mut named: BTreeSet<PipelineName> =
         names.iter().map(|name| known(project, name).cloned()).collect::<Result<_, _>>()?;
-    let Compiled { order, mut plans, reads, diagnostics } = lockgate_plan::compile(project);
+    let Compiled { order, mut plans, reads, diagnostics } = lockgate_plan::compile(project, now());
     named.extend(select(project, &reads, selections)?);
     if named.iter().any(|name| !plans.contains_key(name)) {
         return Err(rejection(&diagnostics, &project.sources));
@@ -124,7 +124,11 @@ fn rejection(diagnostics: &Diagnostics, sources: &SourceFiles) -> Failure {
 /// file, to which a name in a policy that nothing has and a condition that nothing can evaluate belong.
 pub(crate) fn kind_of(diagnostics: &Diagnostics) -> FailureKind {
     let refuses = |code: Code| match code {
-        Code::UngovernedStatement | Code::UngovernedExpression | Code::PoliciesNotEvaluated => true,
+        Code::UngovernedStatement
+        | Code::UngovernedExpression
+        | Code::NoPolicies
+        | Code::PolicyNotEvaluable
+        | Code::NothingVisible => true,
         Code::PolicyNamesUnknown | Code::UndecidablePolicy => false,
         _ => code.as_str() >= "LG200",
     };
@@ -134,6 +138,27 @@ pub(crate) fn kind_of(diagnostics: &Diagnostics) -> FailureKind {
     } else {
         FailureKind::Invalid
     }
+}
+
+/// Parameters, as a command line gives them.
+pub(crate) fn params(params: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let parse = |param: &String| match param.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(Failure::new(FailureKind::Invalid, format!("`{param}` is no parameter"))
+            .with_help("write `--param NAME=VALUE`")),
+    };
+    params.iter().map(parse).collect()
+}
+
+/// Who asks, as a command line names them.
+pub(crate) fn asker(principal: &str, groups: &[String], purpose: Option<&String>) -> Result<Asker, Failure> {
+    let principal = principal.parse().map_err(|error| Failure::new(FailureKind::Invalid, format!("--as: {error}")))?;
+    Ok(Asker { principal, groups: groups.to_vec(), purpose: purpose.cloned(), address: None, at: now() })
+}
+
+/// Compiles a query as its asker may ask it.
+pub(crate) fn query(project: &Project, sql: &str, asker: &Asker) -> Result<CompiledQuery, Failure> {
+    compile_query(project, sql, asker).map_err(|refused| rejection(&refused.diagnostics, &refused.sources))
 }
 
 /// A run's id, as a command line gives it.

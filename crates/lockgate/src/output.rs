@@ -7,12 +7,16 @@ use serde::Serialize;
 
 /// Writes data to standard output. A reader that has gone away is no failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    try_print(text).map(drop)
+}
+
+/// Writes data to standard output, and says whether there is still a reader.
+pub(crate) fn try_print(text: &str) -> Result<bool, Failure> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::new(FailureKind::Failed, format!("standard output cannot be written: {error}")))
-        }
-        Ok(()) | Err(_) => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(FailureKind::Failed, format!("standard output cannot be written: {error}"))),
     }
 }
 

@@ -11,21 +11,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use datafusion::common::DataFusionError;
 use datafusion::common::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::analyzer::Analyzer;
+use jiff::Timestamp;
 use lockgate_model::{ColumnName, DatasetName, Form, Level, PipelineName};
 use lockgate_project::{
     Bind, Code, Column, Dataset, Diagnostic, Diagnostics, Pipeline, Project, StoreLocation, WriteMode,
 };
 
-use crate::carry_row_ids::carry_row_ids;
+use crate::authorize::{Asker, Authorization};
 use crate::classify::{Classified, Selection, classify};
 use crate::demands;
+use crate::facts::DependenceKind;
 use crate::governed::{Governed, Plan};
+use crate::guard::scanned_tables;
+use crate::null_aware::refuse_lost_nulls;
 use crate::output_column::OutputColumn;
 use crate::problem::Problem;
 use crate::protect_output::{Candidate, Sink, decide, protect_output};
+use crate::provenance::{Provenance, RowShape, carry};
+use crate::see::{Seen, see};
 use crate::sql::{Query, Tables, plan_query, tables_read};
 use crate::table::{Table, TableColumn};
 
@@ -45,27 +52,24 @@ pub struct Compiled {
     pub diagnostics: Diagnostics,
 }
 
-/// Compiles every pipeline. What a pipeline writes is a table for the others, with the levels and forms that it has
-/// there.
-pub fn compile(project: &Project) -> Compiled {
-    let mut tables: Tables = project
-        .datasets
-        .values()
-        .map(|dataset| (dataset.name.value.clone(), Arc::new(catalog_table(dataset))))
-        .collect();
+/// Compiles every pipeline, as the policies stand at a time. What a pipeline writes is a table for the others, with the
+/// levels and forms that it has there.
+pub fn compile(project: &Project, at: Timestamp) -> Compiled {
+    compile_all(project, at).0
+}
+
+/// Also gives every dataset that can be read: those of the catalog and what pipelines without errors write.
+pub(crate) fn compile_all(project: &Project, at: Timestamp) -> (Compiled, Tables) {
+    let mut tables = catalog_tables(project);
     let outputs: BTreeSet<_> = project.pipelines.values().map(|p| p.into.dataset.value.clone()).collect();
     let reads: BTreeMap<_, _> =
         project.pipelines.values().map(|p| (p.name.value.clone(), tables_read(&p.sql.value, &outputs))).collect();
     let mut compiled = Compiled { order: Vec::new(), plans: BTreeMap::new(), reads, diagnostics: Diagnostics::new() };
-    if let Some(refusal) = project.refusal_of_policies() {
-        compiled.diagnostics.push(refusal);
-        return compiled;
-    }
     compiled.order = match project.dependency_order(&compiled.reads) {
         Ok(order) => order,
         Err(cycles) => {
             compiled.diagnostics.extend(cycles);
-            return compiled;
+            return (compiled, tables);
         }
     };
     for name in &compiled.order {
@@ -75,7 +79,7 @@ pub fn compile(project: &Project) -> Compiled {
             // What it reads did not compile and has been reported; its own errors would only follow from that.
             continue;
         }
-        match compile_pipeline(project, pipeline, &tables) {
+        match compile_pipeline(project, pipeline, &tables, at) {
             Ok((plan, warnings)) => {
                 let table = output_table(project, pipeline, plan.columns());
                 tables.insert(table.dataset.clone(), Arc::new(table));
@@ -89,10 +93,15 @@ pub fn compile(project: &Project) -> Compiled {
             Err(problems) => compiled.diagnostics.extend(problems.iter().map(|problem| place(problem, pipeline))),
         }
     }
-    compiled
+    (compiled, tables)
 }
 
-fn catalog_table(dataset: &Dataset) -> Table {
+/// The datasets of the catalog.
+pub(crate) fn catalog_tables(project: &Project) -> Tables {
+    project.datasets.values().map(|dataset| (dataset.name.value.clone(), Arc::new(catalog_table(dataset)))).collect()
+}
+
+pub(crate) fn catalog_table(dataset: &Dataset) -> Table {
     let column = |column: &Column| TableColumn {
         name: column.name.value.clone(),
         value_type: column.value_type,
@@ -101,6 +110,7 @@ fn catalog_table(dataset: &Dataset) -> Table {
         tags: column.tags.iter().map(|tag| tag.value.clone()).collect(),
         because: column.level_origin.clone(),
         form: Form::Clear,
+        is_masked: false,
     };
     let subject = match dataset.bind {
         Bind::Subject => dataset.subject.as_ref().map(|subject| subject.value.clone()),
@@ -108,11 +118,11 @@ fn catalog_table(dataset: &Dataset) -> Table {
     };
     let erase_by = dataset.erase_by_subject.then(|| dataset.name.value.clone());
     let columns = dataset.columns.iter().map(column).collect();
-    Table { dataset: dataset.name.value.clone(), columns, subject, erase_by }
+    Table { dataset: dataset.name.value.clone(), columns, subject, erase_by, guard: None }
 }
 
 /// What a pipeline wrote, as a later pipeline reads it: a declared protection lowers a level to the sink's clearance.
-fn output_table(project: &Project, pipeline: &Pipeline, columns: &[OutputColumn]) -> Table {
+pub(crate) fn output_table(project: &Project, pipeline: &Pipeline, columns: &[OutputColumn]) -> Table {
     let clearance = clearance(project, pipeline);
     let column = |column: &OutputColumn| TableColumn {
         name: column.name.clone(),
@@ -122,6 +132,7 @@ fn output_table(project: &Project, pipeline: &Pipeline, columns: &[OutputColumn]
         tags: column.tags.clone(),
         because: format!("{} by pipeline `{}`", column.form, pipeline.name.value),
         form: column.form,
+        is_masked: false,
     };
     let stored = || columns.iter().filter(|column| column.is_stored());
     let subject = stored().find(|column| column.is_subject && column.form == Form::Clear);
@@ -131,6 +142,7 @@ fn output_table(project: &Project, pipeline: &Pipeline, columns: &[OutputColumn]
         columns: stored().map(column).collect(),
         erase_by: subject.and_then(|column| column.erase_by.clone()),
         subject: subject.map(|column| column.name.clone()),
+        guard: None,
     }
 }
 
@@ -150,11 +162,22 @@ fn compile_pipeline(
     project: &Project,
     pipeline: &Pipeline,
     tables: &Tables,
+    at: Timestamp,
 ) -> Result<(Governed<Plan>, Vec<Problem>), Vec<Problem>> {
-    let query = plan_query(&pipeline.sql.value, tables)?;
+    let asker =
+        Asker { principal: pipeline.runs_as.value.clone(), groups: Vec::new(), purpose: None, address: None, at };
+    let Seen { tables, authorizations } = see(project, &pipeline.sql.value, &asker, tables)?;
+    let query = plan_query(&pipeline.sql.value, &tables).map_err(|problems| {
+        // Whoever keeps the project may know why: only to those who ask, what is hidden is not there.
+        let hidden = authorizations.iter().filter(|authorization| !authorization.is_visible());
+        let hidden: Vec<Problem> = hidden.map(|authorization| nothing_visible(authorization, pipeline)).collect();
+        if hidden.is_empty() { problems } else { hidden }
+    })?;
     let one = |problem: Box<Problem>| vec![*problem];
-    let Classified { columns: facts, selections } =
-        classify(&query.plan, project.lattice.lowest(), &query.places).map_err(one)?;
+    refuse_lost_nulls(&query.plan, &query.places).map_err(one)?;
+    let classified = classify(&query.plan, project.lattice.lowest(), &query.places).map_err(one)?;
+    let of_all_rows = classified.of_all_rows().into_iter().collect();
+    let Classified { columns: facts, selections } = classified;
     let typed = coerce_types(&query.plan).map_err(one)?;
     let names = output_names(&query)?;
     let candidates: Vec<Candidate> = names
@@ -183,17 +206,53 @@ fn compile_pipeline(
     };
     let columns = decide(&candidates, &sink)?;
     let warnings = filter_warnings(&selections, &sink);
-    let carried = carry_row_ids(&query.plan).and_then(|plan| protect_output(plan, &columns)).map_err(|error| {
-        vec![Problem::new(
-            Code::UngovernedStatement,
-            format!("the plan cannot carry row ids: {}", error.strip_backtrace()),
-        )]
-    })?;
-    Ok((Governed::new(carried, columns, filters_of(&selections), tables_of(&query.plan, tables)), warnings))
+    let plan = govern(&query, columns, of_all_rows)?;
+    incremental(pipeline, &plan)?;
+    Ok((plan, warnings))
+}
+
+/// A plan whose rows name their sources, with its columns protected.
+pub(crate) fn govern(
+    query: &Query,
+    columns: Vec<OutputColumn>,
+    filters: Vec<crate::Dependence>,
+) -> Result<Governed<Plan>, Vec<Problem>> {
+    let uncarried = |error: DataFusionError| {
+        let message = format!("the plan cannot carry row ids: {}", error.strip_backtrace());
+        vec![Problem::new(Code::UngovernedStatement, message)]
+    };
+    let (carried, relations) = carry(&query.plan).map_err(uncarried)?;
+    let inputs = query.plan.schema().columns();
+    let (logical, carriers) = protect_output(&carried, &inputs, &columns).map_err(uncarried)?;
+    let tables = scanned_tables(&query.plan).map_err(uncarried)?;
+    let provenance = Provenance { relations, carriers, shape: carried.shape };
+    Ok(Governed::new(Plan { logical, columns, filters, tables, provenance }))
+}
+
+fn nothing_visible(authorization: &Authorization, pipeline: &Pipeline) -> Problem {
+    let (dataset, principal) = (&authorization.dataset, &pipeline.runs_as.value);
+    Problem::new(Code::NothingVisible, format!("the policies let `{principal}` see nothing of `{dataset}`"))
+        .help(format!("allow `{principal}` to select from it in `policies/`, or run the pipeline as somebody who may"))
+}
+
+/// New input must only add rows where only new input is read.
+fn incremental(pipeline: &Pipeline, plan: &Governed<Plan>) -> Result<(), Vec<Problem>> {
+    let adds = match &pipeline.into.mode {
+        WriteMode::Append => true,
+        WriteMode::Merge { .. } | WriteMode::Replace => false,
+    };
+    if !adds || plan.row_shape() == RowShape::RowByRow {
+        return Ok(());
+    }
+    let message = "rows that depend on several rows of the input can't be appended: each run would add to what the last one made of the same rows";
+    Err(vec![
+        Problem::new(Code::NotIncremental, message)
+            .help("write `mode: replace`, or `mode: merge` with a key: both read all of the input each time"),
+    ])
 }
 
 /// Resolves the types that the planner leaves open, and finds operators and functions that do not take theirs.
-fn coerce_types(plan: &LogicalPlan) -> Result<LogicalPlan, Box<Problem>> {
+pub(crate) fn coerce_types(plan: &LogicalPlan) -> Result<LogicalPlan, Box<Problem>> {
     Analyzer::new().execute_and_check(plan.clone(), &ConfigOptions::default(), |_, _| {}).map_err(|error| {
         let text = error.find_root().strip_backtrace();
         let text = text.strip_prefix("Error during planning: ").unwrap_or(&text);
@@ -228,7 +287,18 @@ fn filter_warnings(selections: &[Selection], sink: &Sink<'_>) -> Vec<Problem> {
     let exceeds = |selection: &&Selection| selection.facts.level > sink.clearance;
     let warn = |selection: &Selection| {
         let level = sink.lattice.name(selection.facts.level);
-        let message = format!("rows are selected by `{}`, which is {level}", selection.written);
+        let how = match selection.kind {
+            DependenceKind::Join => "joined",
+            DependenceKind::GroupBy => "merged",
+            DependenceKind::Sort => "ordered",
+            DependenceKind::Filter
+            | DependenceKind::Window
+            | DependenceKind::Conditional
+            | DependenceKind::Identity
+            | DependenceKind::Transformation
+            | DependenceKind::Aggregation => "selected",
+        };
+        let message = format!("rows are {how} by `{}`, which is {level}", selection.written);
         Problem::new(Code::FilterAboveClearance, message)
             .at(selection.at.clone())
             .label(selection.facts.path.join(" → "))
@@ -238,31 +308,6 @@ fn filter_warnings(selections: &[Selection], sink: &Sink<'_>) -> Vec<Problem> {
             ))
     };
     selections.iter().filter(exceeds).map(warn).collect()
-}
-
-fn filters_of(selections: &[Selection]) -> Vec<crate::Dependence> {
-    let sources: BTreeSet<_> = selections.iter().flat_map(|selection| &selection.facts.sources).cloned().collect();
-    sources
-        .into_iter()
-        .map(|source| crate::Dependence { kind: crate::DependenceKind::Filter, ..source })
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect()
-}
-
-fn tables_of(plan: &LogicalPlan, tables: &Tables) -> BTreeMap<DatasetName, Arc<Table>> {
-    let mut scanned = BTreeMap::new();
-    let mut open = vec![plan];
-    while let Some(node) = open.pop() {
-        if let LogicalPlan::TableScan(scan) = node
-            && let Some(table) = crate::table::table_of(&scan.source)
-            && let Some((name, table)) = tables.get_key_value(&table.dataset)
-        {
-            scanned.insert(name.clone(), Arc::clone(table));
-        }
-        open.extend(node.inputs());
-    }
-    scanned
 }
 
 fn place(problem: &Problem, pipeline: &Pipeline) -> Diagnostic {

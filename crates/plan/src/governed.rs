@@ -1,20 +1,23 @@
 //! An engine takes `Governed` and nothing else, and only this crate can make one.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{DataFusionError, Result};
+use datafusion::common::{DataFusionError, Result, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF, TableScan, TableScanBuilder};
-use lockgate_model::DatasetName;
+use lockgate_model::{ColumnName, DatasetName, Form};
 
+use crate::barrier::{GuardedTable, PassedRows};
+use crate::draw::draw;
 use crate::facts::Dependence;
 use crate::output_column::OutputColumn;
 use crate::protect_function::{ProtectFunction, Protector};
-use crate::table::{Table, schema_with_row_ids, table_of};
+use crate::provenance::{Provenance, RowShape, SourceRelation};
+use crate::table::{Reading, Table, planned_here, schema_with_row_ids};
 
 /// The proof that what it holds was classified and protected by this crate.
 ///
@@ -26,19 +29,22 @@ pub struct Governed<P> {
     inner: P,
 }
 
-/// A compiled pipeline: its plan without data and without keys.
+/// A compiled query: its plan without data and without keys.
 #[derive(Debug)]
 pub struct Plan {
-    logical: LogicalPlan,
-    columns: Vec<OutputColumn>,
-    filters: Vec<Dependence>,
-    tables: BTreeMap<DatasetName, Arc<Table>>,
+    pub(crate) logical: LogicalPlan,
+    pub(crate) columns: Vec<OutputColumn>,
+    pub(crate) filters: Vec<Dependence>,
+    pub(crate) tables: BTreeMap<DatasetName, Arc<Table>>,
+    pub(crate) provenance: Provenance,
 }
 
-/// A compiled pipeline with its data and keys, ready to execute.
+/// A compiled query with its data and keys, ready to execute.
 #[derive(Debug)]
 pub struct Bound {
     logical: LogicalPlan,
+    sources: Vec<usize>,
+    passed: BTreeMap<usize, Arc<PassedRows>>,
 }
 
 /// What a run gives to a plan before it executes.
@@ -51,13 +57,8 @@ pub trait Binding {
 }
 
 impl Governed<Plan> {
-    pub(crate) fn new(
-        logical: LogicalPlan,
-        columns: Vec<OutputColumn>,
-        filters: Vec<Dependence>,
-        tables: BTreeMap<DatasetName, Arc<Table>>,
-    ) -> Self {
-        Self { inner: Plan { logical, columns, filters, tables } }
+    pub(crate) fn new(inner: Plan) -> Self {
+        Self { inner }
     }
 
     /// All columns of the query in order, dropped ones included.
@@ -70,23 +71,55 @@ impl Governed<Plan> {
         &self.inner.filters
     }
 
-    /// The tables that the plan reads.
+    /// The relations that the plan reads, in the order of the SQL: a dataset that is named twice is two of them.
+    pub fn relations(&self) -> &[SourceRelation] {
+        &self.inner.provenance.relations
+    }
+
+    /// How the rows of the output relate to rows of the relations.
+    pub fn row_shape(&self) -> RowShape {
+        self.inner.provenance.shape
+    }
+
+    /// The columns of a dataset that the output or the choice of its rows depends on, with the form of their values.
+    pub fn columns_read(&self, dataset: &DatasetName) -> BTreeMap<ColumnName, Form> {
+        let depends = self.inner.columns.iter().flat_map(|column| &column.lineage).chain(&self.inner.filters);
+        let table = self.inner.tables.get(dataset);
+        let form = |name: &ColumnName| {
+            let column = table.and_then(|table| table.columns.iter().find(|column| column.name == *name));
+            column.map_or(Form::Clear, |column| column.form)
+        };
+        depends
+            .filter(|dependence| dependence.dataset == *dataset)
+            .map(|dependence| (dependence.column.clone(), form(&dependence.column)))
+            .collect()
+    }
+
+    /// Whether each row of the output is made from one source row, and no relation is read as a whole.
+    pub fn is_row_wise(&self) -> bool {
+        self.row_shape() <= RowShape::OneSource && self.relations().iter().all(|relation| relation.is_listed)
+    }
+
+    /// The tables that the plan reads, those behind policies' own subqueries included.
     pub fn reads(&self) -> impl Iterator<Item = &Table> {
         self.inner.tables.values().map(AsRef::as_ref)
     }
 
-    /// The plan, drawn for people: one node a line.
+    /// The plan, drawn for people: one node a line, with what policies put before each table.
     pub fn draw(&self) -> String {
-        self.inner.logical.display_indent().to_string()
+        draw(&self.inner.logical)
     }
 
     /// Gives the plan its rows and keys. Fails if the binding lacks one.
     pub fn bind(&self, binding: &dyn Binding) -> Result<Governed<Bound>> {
-        let logical = self.inner.logical.clone().transform_up(|node| match node {
-            LogicalPlan::TableScan(scan) => bind_scan(scan, binding).map(Transformed::yes),
+        let passed = Mutex::new(BTreeMap::new());
+        let logical = self.inner.logical.clone().transform_up_with_subqueries(|node| match node {
+            LogicalPlan::TableScan(scan) => bind_scan(scan, binding, &passed).map(Transformed::yes),
             other => other.map_expressions(|expr| expr.transform_up(|expr| self.bind_expression(expr, binding))),
         });
-        Ok(Governed { inner: Bound { logical: logical.data()? } })
+        let sources = self.inner.provenance.carriers.iter().map(|carrier| carrier.source).collect();
+        let passed = passed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Governed { inner: Bound { logical: logical.data()?, sources, passed } })
     }
 
     fn bind_expression(&self, expr: Expr, binding: &dyn Binding) -> Result<Transformed<Expr>> {
@@ -104,20 +137,90 @@ impl Governed<Plan> {
     }
 }
 
-fn bind_scan(scan: TableScan, binding: &dyn Binding) -> Result<LogicalPlan> {
-    let table = table_of(&scan.source)
+fn bind_scan(
+    scan: TableScan,
+    binding: &dyn Binding,
+    passed: &Mutex<BTreeMap<usize, Arc<PassedRows>>>,
+) -> Result<LogicalPlan> {
+    let source = planned_here(&scan.source)
         .ok_or_else(|| DataFusionError::Internal(format!("scan of `{}` was not planned here", scan.table_name)))?;
-    let schema = schema_with_row_ids(&table);
-    let provider = binding.rows(&table, Arc::clone(&schema))?;
+    let table = &source.table;
+    let recorder = match source.reading {
+        Reading::Plain | Reading::WithRowIds => None,
+        Reading::AsAWhole(relation) => {
+            let mut passed = passed.lock().unwrap_or_else(PoisonError::into_inner);
+            Some(Arc::clone(passed.entry(relation).or_default()))
+        }
+    };
+    let schema = schema_with_row_ids(table);
+    let provider: Arc<dyn TableProvider> = match (&table.guard, recorder) {
+        (None, None) => rows_of(table, binding)?,
+        (None, Some(passed)) => {
+            let rows = provider_as_source(rows_of(table, binding)?);
+            let inside = LogicalPlan::TableScan(TableScanBuilder::new(scan.table_name.clone(), rows).build()?);
+            let is_clear = vec![true; table.columns.len()];
+            Arc::new(GuardedTable { schema, inside, is_clear, passed: Some(passed) })
+        }
+        (Some(guard), passed) => {
+            let inside = guard.plan.clone().transform_up_with_subqueries(|node| match node {
+                LogicalPlan::TableScan(scan) => bind_raw_scan(scan, binding).map(Transformed::yes),
+                other => Ok(Transformed::no(other)),
+            });
+            Arc::new(GuardedTable { schema, inside: inside.data()?, is_clear: guard.is_clear.clone(), passed })
+        }
+    };
+    scan_of(scan.table_name, source.reading, table, provider)
+}
+
+/// A scan inside of a guard: the whole table, as the policy sees it.
+fn bind_raw_scan(scan: TableScan, binding: &dyn Binding) -> Result<LogicalPlan> {
+    match planned_here(&scan.source) {
+        Some(source) if source.table.guard.is_none() => {
+            let rows = rows_of(&source.table, binding)?;
+            scan_of(scan.table_name, source.reading, &source.table, rows)
+        }
+        _ => Err(DataFusionError::Internal(format!("scan of `{}` was not planned here", scan.table_name))),
+    }
+}
+
+fn rows_of(table: &Table, binding: &dyn Binding) -> Result<Arc<dyn TableProvider>> {
+    let schema = schema_with_row_ids(table);
+    let provider = binding.rows(table, Arc::clone(&schema))?;
     if provider.schema() != schema {
         return Err(DataFusionError::Internal(format!("the rows of `{}` have another schema", table.dataset)));
     }
-    TableScanBuilder::new(scan.table_name, provider_as_source(provider)).build().map(LogicalPlan::TableScan)
+    Ok(provider)
+}
+
+fn scan_of(
+    name: TableReference,
+    reading: Reading,
+    table: &Table,
+    provider: Arc<dyn TableProvider>,
+) -> Result<LogicalPlan> {
+    let projection = match reading {
+        Reading::WithRowIds => None,
+        Reading::Plain | Reading::AsAWhole(_) => Some((0..table.columns.len()).collect()),
+    };
+    let scan = TableScanBuilder::new(name, provider_as_source(provider)).with_projection(projection);
+    scan.build().map(LogicalPlan::TableScan)
 }
 
 impl Governed<Bound> {
-    /// The plan for the engine. Its output is the stored columns in order, then the row id.
+    /// The plan for the engine. Its output is the columns of the query in order, those that are dropped left out, then one
+    /// hidden column for each of [`Self::sources`].
     pub fn logical(&self) -> &LogicalPlan {
         &self.inner.logical
+    }
+
+    /// For each hidden column at the end of a batch, the relation whose rows it names: a bigint, null where it names none,
+    /// or a list ([`crate::RowSet`]).
+    pub fn sources(&self) -> &[usize] {
+        &self.inner.sources
+    }
+
+    /// What was read of the relations that are read as a whole, by their numbers; complete once the plan has run.
+    pub fn passed(&self) -> &BTreeMap<usize, Arc<PassedRows>> {
+        &self.inner.passed
     }
 }

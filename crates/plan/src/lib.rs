@@ -21,29 +21,53 @@
     )
 )]
 
-mod carry_row_ids;
+mod authorize;
+mod barrier;
 mod classify;
 mod compile;
 mod demands;
+mod draw;
+mod engine;
 mod facts;
 mod functions;
 mod governed;
+mod guard;
+mod leak_proof;
+mod lineage;
 mod mask;
+mod null_aware;
 mod output_column;
+mod pin_condition;
+mod policy_expression;
 mod problem;
 mod protect_function;
 mod protect_output;
+mod provenance;
+mod query;
 mod row_condition;
+mod see;
 mod sql;
+mod sql_lineage;
 mod table;
 
+pub use authorize::{Asker, Authorization, ColumnAccess, PolicyReference};
+pub use barrier::PassedRows;
 pub use classify::OUTPUT_COLUMNS_MAX;
 pub use compile::{Compiled, ROW_ID_COLUMN, compile};
+pub use engine::{ENGINE_MEMORY_BYTES_MAX, engine_session};
 pub use facts::{Dependence, DependenceKind};
-pub use functions::ALLOWED_FUNCTIONS;
+pub use functions::{ALLOWED_AGGREGATES, ALLOWED_FUNCTIONS, ALLOWED_WINDOW_FUNCTIONS};
 pub use governed::{Binding, Bound, Governed, Plan};
+pub use lineage::{ColumnLineage, QueryLineage, lineage_of_query};
 pub use output_column::OutputColumn;
+pub use problem::Problem;
 pub use protect_function::Protector;
+pub use provenance::{PROVENANCE_IDS_PER_GROUP_MAX, RowSet, RowShape, SourceRelation};
+pub use query::{CompiledQuery, RefusedQuery, compile_query};
 pub use row_condition::RowCondition;
 pub use sql::{SQL_BYTES_MAX, SQL_DEPTH_MAX};
+pub use sql_lineage::{
+    InputLineage, NamedTable, NamedTables, OutputLineage, SCOPE_COLUMNS_MAX, SqlDialect, StatementLineage, is_type,
+    lineage_of_statement,
+};
 pub use table::{Table, TableColumn, arrow_type};

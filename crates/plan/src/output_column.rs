@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use lockgate_model::{ColumnName, DatasetName, Form, Level, Protection, TagName, ValueType};
 
-use crate::facts::Dependence;
+use crate::facts::{Dependence, DependenceKind};
 
 /// One column of a pipeline's output: what it is, what is done to it and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,18 @@ pub struct OutputColumn {
 }
 
 impl OutputColumn {
+    /// On what its value in the sink depends: where a protection lies between, the value is hidden.
+    pub fn sources(&self) -> BTreeSet<Dependence> {
+        let hides = self.protection.is_some();
+        let source = |source: &Dependence| match hides && source.kind.is_direct() {
+            true => {
+                Dependence { kind: source.kind.max(DependenceKind::Transformation), masking: true, ..source.clone() }
+            }
+            false => source.clone(),
+        };
+        self.lineage.iter().map(source).collect()
+    }
+
     /// Whether the sink has a column for it.
     pub fn is_stored(&self) -> bool {
         match self.form {

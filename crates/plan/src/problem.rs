@@ -6,14 +6,17 @@ use lockgate_project::Code;
 
 /// What is wrong, where in the SQL, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
-    pub(crate) code: Code,
-    pub(crate) message: String,
+pub struct Problem {
+    /// Which of the diagnostics it is.
+    pub code: Code,
+    /// What is wrong.
+    pub message: String,
     /// Bytes of the SQL text; `None` is all of it.
-    pub(crate) at: Option<Range<usize>>,
+    pub at: Option<Range<usize>>,
     /// Said at the place itself.
-    pub(crate) label: String,
-    pub(crate) help: Option<String>,
+    pub label: String,
+    /// What to do.
+    pub help: Option<String>,
 }
 
 impl Problem {

@@ -12,18 +12,18 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion::common::Result;
+use datafusion::common::{Column, Result};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Projection, ScalarUDF};
 use lockgate_model::{ColumnName, Form, Lattice, Level, Protection, ValueType};
 use lockgate_project::{Code, ProtectRule};
 
-use crate::carry_row_ids::last_column;
 use crate::facts::Facts;
 use crate::mask::masked_type;
 use crate::output_column::OutputColumn;
 use crate::problem::Problem;
 use crate::protect_function::ProtectFunction;
-use crate::table::{ROW_ID, arrow_type, value_type};
+use crate::provenance::{Carried, Carrier};
+use crate::table::{arrow_type, value_type};
 
 /// Where the output goes, as far as protection depends on it.
 #[derive(Debug, Clone)]
@@ -183,12 +183,15 @@ fn does_not_fit(candidate: &Candidate, protection: &Protection, plain: ValueType
     )
 }
 
-/// Each sealed column whose sources name a subject is bound to the output column that still is the subject.
+/// Each sealed column whose sources name a subject is bound to the output column that still is the subject of the same rows:
+/// of two scans of one dataset, each has a subject of its own.
 fn bind_to_subject(columns: &mut [OutputColumn], candidates: &[Candidate], problems: &mut Vec<Problem>) {
-    let is_subject = |(column, candidate): (&OutputColumn, &Candidate)| {
-        (candidate.facts.is_subject && column.form == Form::Clear).then(|| column.name.clone())
-    };
-    let subject = columns.iter().zip(candidates).find_map(is_subject);
+    let clear_subjects: Vec<_> = columns
+        .iter()
+        .zip(candidates)
+        .filter(|(column, candidate)| candidate.facts.is_subject && column.form == Form::Clear)
+        .map(|(column, candidate)| (column.name.clone(), &candidate.facts.subject_of))
+        .collect();
     for (column, candidate) in columns.iter_mut().zip(candidates) {
         let sealed_here = matches!(column.protection, Some(Protection::Seal));
         let passed_on = column.protection.is_none() && column.form == Form::Sealed;
@@ -205,8 +208,9 @@ fn bind_to_subject(columns: &mut [OutputColumn], candidates: &[Candidate], probl
             );
             continue;
         }
-        match &subject {
-            Some(subject) => column.bound_to = Some(subject.clone()),
+        let wanted = &candidate.facts.needs_subject_of;
+        match clear_subjects.iter().find(|(_, subject_of)| wanted.is_subset(subject_of)) {
+            Some((subject, _)) => column.bound_to = Some(subject.clone()),
             None => problems.push(
                 Problem::new(
                     Code::SubjectDropped,
@@ -255,17 +259,21 @@ fn check_key(columns: &[OutputColumn], candidates: &[Candidate], sink: &Sink<'_>
     }
 }
 
-/// Wraps a plan that carries row ids: every column in its protection, dropped columns left out, the row id last.
-pub(crate) fn protect_output(plan: LogicalPlan, columns: &[OutputColumn]) -> Result<LogicalPlan> {
-    let inputs = plan.schema().columns();
-    let row_id = last_column(&plan)?;
+/// Wraps a plan whose rows name their sources: every column in its protection, dropped columns left out, the hidden
+/// columns last. `inputs` are the query's own columns in the plan.
+pub(crate) fn protect_output(
+    carried: &Carried,
+    inputs: &[Column],
+    columns: &[OutputColumn],
+) -> Result<(LogicalPlan, Vec<Carrier>)> {
+    let plan = &carried.plan;
     let subject_of = |column: &OutputColumn| {
         let name = column.bound_to.as_ref()?;
         let position = columns.iter().position(|other| &other.name == name)?;
         inputs.get(position).cloned().map(Expr::Column)
     };
     let mut expressions = Vec::new();
-    for (column, input) in columns.iter().zip(&inputs) {
+    for (column, input) in columns.iter().zip(inputs) {
         let value = Expr::Column(input.clone());
         let expression = match &column.protection {
             Some(Protection::Drop) => continue,
@@ -279,6 +287,11 @@ pub(crate) fn protect_output(plan: LogicalPlan, columns: &[OutputColumn]) -> Res
         };
         expressions.push(expression.alias(column.name.as_str()));
     }
-    expressions.push(row_id.alias(ROW_ID));
-    Projection::try_new(expressions, Arc::new(plan)).map(LogicalPlan::Projection)
+    let mut carriers = Vec::new();
+    for carrier in &carried.carriers {
+        expressions.push(Expr::Column(carrier.column.clone()).alias(&carrier.column.name));
+        carriers.push(Carrier { column: Column::new_unqualified(&carrier.column.name), ..carrier.clone() });
+    }
+    let plan = Projection::try_new(expressions, Arc::new(plan.clone())).map(LogicalPlan::Projection)?;
+    Ok((plan, carriers))
 }

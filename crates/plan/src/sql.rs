@@ -4,7 +4,7 @@
 //! them gives wrong SQL.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -15,14 +15,14 @@ use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::resolve::resolve_table_references;
-use datafusion::sql::sqlparser::ast::{self, SelectItem, SetExpr, Spanned, Statement, visit_expressions};
-use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::ast::{self, SelectItem, SetExpr, Spanned, Statement};
+use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 use lockgate_model::DatasetName;
 use lockgate_project::Code;
 
-use crate::functions::allowed_functions;
+use crate::functions::{allowed_aggregates, allowed_functions, allowed_window_functions};
 use crate::problem::Problem;
 use crate::table::{SchemaOnly, Table};
 
@@ -76,33 +76,48 @@ pub(crate) fn tables_read(sql: &str, among: &BTreeSet<DatasetName>) -> Vec<Datas
 pub(crate) fn plan_query(sql: &str, tables: &Tables) -> Result<Query, Vec<Problem>> {
     let statement = parse_one(sql).map_err(|problem| vec![*problem])?;
     let places = Places::new(sql);
-    let problems: Vec<Problem> =
-        window_calls(&statement, sql).into_iter().chain(doubled_names(&statement, sql)).collect();
+    let problems = doubled_names(&statement, sql);
     if !problems.is_empty() {
         return Err(problems);
     }
     let items = select_items(&statement, sql);
     let catalog = Catalog::new(tables);
-    let options = ParserOptions::new().with_collect_spans(true).with_map_string_types_to_utf8view(false);
-    let plan = SqlToRel::new_with_options(&catalog, options)
+    let plan = SqlToRel::new_with_options(&catalog, parser_options())
         .sql_statement_to_plan(statement)
         .map_err(|error| problems_of(&error, sql, tables))?;
     Ok(Query { plan, items, places })
 }
 
-fn parse_one(sql: &str) -> Result<Statement, Box<Problem>> {
-    let refuse = |code, message: String| Box::new(Problem::new(code, message));
+/// How SQL is planned: with places, and with the one type of text that tables have.
+pub(crate) fn parser_options() -> ParserOptions {
+    ParserOptions::new().with_collect_spans(true).with_map_string_types_to_utf8view(false)
+}
+
+/// Parses SQL of a dialect, within the limits.
+pub(crate) fn parse_statements(sql: &str, dialect: &dyn Dialect) -> Result<Vec<Statement>, Box<Problem>> {
+    parse_rewritten(sql, dialect, |tokens| tokens)
+}
+
+/// Parses SQL whose tokens are rewritten before; their places are kept.
+pub(crate) fn parse_rewritten(
+    sql: &str,
+    dialect: &dyn Dialect,
+    rewrite: impl FnOnce(Vec<TokenWithSpan>) -> Vec<TokenWithSpan>,
+) -> Result<Vec<Statement>, Box<Problem>> {
     if sql.len() > SQL_BYTES_MAX {
         let message = format!("the SQL is {} bytes long; the most is {SQL_BYTES_MAX}", sql.len());
-        return Err(refuse(Code::SqlLimit, message));
+        return Err(Box::new(Problem::new(Code::SqlLimit, message)));
     }
-    let dialect = GenericDialect {};
-    let parsed = Parser::new(&dialect)
-        .with_recursion_limit(SQL_DEPTH_MAX)
-        .try_with_sql(sql)
-        .and_then(|mut parser| parser.parse_statements());
-    let statements = parsed.map_err(|error| Box::new(syntax_problem(&error, sql)))?;
-    let mut statements = statements.into_iter();
+    let tokens = Tokenizer::new(dialect, sql).tokenize_with_location().map_err(ParserError::from);
+    let parsed = tokens.and_then(|tokens| {
+        let parser = Parser::new(dialect).with_recursion_limit(SQL_DEPTH_MAX);
+        parser.with_tokens_with_locations(rewrite(tokens)).parse_statements()
+    });
+    parsed.map_err(|error| Box::new(syntax_problem(&error, sql)))
+}
+
+fn parse_one(sql: &str) -> Result<Statement, Box<Problem>> {
+    let mut statements = parse_statements(sql, &GenericDialect {})?.into_iter();
     match (statements.next(), statements.next()) {
         (Some(statement @ Statement::Query(_)), None) => Ok(statement),
         (Some(Statement::Query(_)), Some(second)) => Err(Box::new(
@@ -118,7 +133,10 @@ fn parse_one(sql: &str) -> Result<Statement, Box<Problem>> {
                     .help("write a SELECT; where its rows go is said under `into:`"),
             ))
         }
-        (None, _) => Err(refuse(Code::SqlSyntax, "there is no SQL here: a pipeline is one SELECT".into())),
+        (None, _) => {
+            let message = "there is no SQL here: a pipeline is one SELECT";
+            Err(Box::new(Problem::new(Code::SqlSyntax, message)))
+        }
     }
 }
 
@@ -146,21 +164,6 @@ fn word_end(sql: &str, start: usize) -> usize {
     let rest = sql.get(start..).unwrap_or_default();
     let length = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
     start + length.max(rest.chars().next().map_or(0, char::len_utf8))
-}
-
-/// Calls with OVER, which the planner would refuse without their name.
-fn window_calls(statement: &Statement, sql: &str) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let _ = visit_expressions(statement, |expr| {
-        if let ast::Expr::Function(call) = expr
-            && call.over.is_some()
-        {
-            let message = format!("window function `{}` is not governed by this version", call.name);
-            problems.push(Problem::new(Code::UngovernedExpression, message).at(range_of(sql, call.span())));
-        }
-        ControlFlow::<()>::Continue(())
-    });
-    problems
 }
 
 /// Output columns of one name, which the planner would call ambiguous.
@@ -204,7 +207,7 @@ fn select_items(statement: &Statement, sql: &str) -> Vec<Option<Range<usize>>> {
 }
 
 /// The bytes that a span of the parser covers.
-fn range_of(sql: &str, span: Span) -> Option<Range<usize>> {
+pub(crate) fn range_of(sql: &str, span: Span) -> Option<Range<usize>> {
     let start = offset_of(sql, span.start)?;
     let end = offset_of(sql, span.end)?;
     (start <= end).then_some(start..end)
@@ -313,19 +316,23 @@ fn dotted(name: &TableReference) -> String {
 }
 
 /// What the planner may look up: the project's tables and the allowed functions, and nothing else.
-struct Catalog<'a> {
+pub(crate) struct Catalog<'a> {
     tables: &'a Tables,
     options: ConfigOptions,
     functions: Vec<Arc<ScalarUDF>>,
+    aggregates: Vec<Arc<AggregateUDF>>,
+    window_functions: Vec<Arc<WindowUDF>>,
     expr_planners: Vec<Arc<dyn ExprPlanner>>,
 }
 
 impl<'a> Catalog<'a> {
-    fn new(tables: &'a Tables) -> Self {
+    pub(crate) fn new(tables: &'a Tables) -> Self {
         Self {
             tables,
             options: ConfigOptions::default(),
             functions: allowed_functions(),
+            aggregates: allowed_aggregates(),
+            window_functions: allowed_window_functions(),
             expr_planners: SessionStateDefaults::default_expr_planners(),
         }
     }
@@ -361,12 +368,14 @@ impl ContextProvider for Catalog<'_> {
         None
     }
 
-    fn get_aggregate_meta(&self, _: &str) -> Option<Arc<AggregateUDF>> {
-        None
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        let named = |f: &&Arc<AggregateUDF>| f.name() == name || f.aliases().iter().any(|alias| alias == name);
+        self.aggregates.iter().find(named).map(Arc::clone)
     }
 
-    fn get_window_meta(&self, _: &str) -> Option<Arc<WindowUDF>> {
-        None
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        let named = |f: &&Arc<WindowUDF>| f.name() == name || f.aliases().iter().any(|alias| alias == name);
+        self.window_functions.iter().find(named).map(Arc::clone)
     }
 
     fn get_variable_type(&self, _: &[String]) -> Option<DataType> {
@@ -386,10 +395,10 @@ impl ContextProvider for Catalog<'_> {
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        Vec::new()
+        self.aggregates.iter().map(|function| function.name().to_owned()).collect()
     }
 
     fn udwf_names(&self) -> Vec<String> {
-        Vec::new()
+        self.window_functions.iter().map(|function| function.name().to_owned()).collect()
     }
 }

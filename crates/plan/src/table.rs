@@ -8,6 +8,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::logical_expr::TableSource;
 use lockgate_model::{ColumnName, DatasetName, Form, Level, TagName, ValueType};
 
+use crate::guard::Guard;
+
 /// A dataset as SQL may name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -19,6 +21,8 @@ pub struct Table {
     pub subject: Option<ColumnName>,
     /// The dataset whose declared subjects these are, where they can be erased.
     pub erase_by: Option<DatasetName>,
+    /// What stands between its rows and whoever asks; absent where every row and value may be seen.
+    pub(crate) guard: Option<Arc<Guard>>,
 }
 
 /// A column of a [`Table`].
@@ -38,6 +42,8 @@ pub struct TableColumn {
     pub because: String,
     /// The form its values arrive in.
     pub form: Form,
+    /// Whether a policy's mask stands in the place of the value. SQL may compute with it as with any value.
+    pub is_masked: bool,
 }
 
 /// The column that carries row ids through a plan; no user's SQL can name it, since the prefix is reserved.
@@ -61,7 +67,7 @@ pub fn arrow_type(value_type: ValueType) -> DataType {
 pub(crate) fn value_type(data_type: &DataType) -> Option<ValueType> {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(ValueType::Text),
-        DataType::Int64 | DataType::UInt32 => Some(ValueType::BigInt),
+        DataType::Int64 | DataType::UInt32 | DataType::UInt64 => Some(ValueType::BigInt),
         DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => {
             Some(ValueType::Integer)
         }
@@ -79,20 +85,37 @@ pub(crate) fn value_type(data_type: &DataType) -> Option<ValueType> {
 /// Gives the planner a table's schema and nothing to read: the plan is bound to data only after it is governed.
 pub(crate) struct SchemaOnly {
     pub(crate) table: Arc<Table>,
+    pub(crate) reading: Reading,
     schema: SchemaRef,
+}
+
+/// What a scan has to do with provenance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Nothing: another scan of the same rows names them, or a policy reads them.
+    Plain,
+    /// Its rows carry their ids.
+    WithRowIds,
+    /// The rows that it let through are recorded under this number of a relation, and count for all rows of the output.
+    AsAWhole(usize),
 }
 
 impl SchemaOnly {
     /// The table as SQL sees it.
     pub(crate) fn visible(table: Arc<Table>) -> Self {
         let schema = Arc::new(Schema::new(visible_fields(&table)));
-        Self { table, schema }
+        Self { table, reading: Reading::Plain, schema }
     }
 
     /// The table with its row ids.
     pub(crate) fn with_row_ids(table: Arc<Table>) -> Self {
         let schema = schema_with_row_ids(&table);
-        Self { table, schema }
+        Self { table, reading: Reading::WithRowIds, schema }
+    }
+
+    /// The table as SQL sees it, read as a whole.
+    pub(crate) fn read_as_a_whole(table: Arc<Table>, relation: usize) -> Self {
+        Self { reading: Reading::AsAWhole(relation), ..Self::visible(table) }
     }
 }
 
@@ -116,6 +139,11 @@ impl TableSource for SchemaOnly {
 
 /// The table behind a scan that this crate planned.
 pub(crate) fn table_of(source: &Arc<dyn TableSource>) -> Option<Arc<Table>> {
+    planned_here(source).map(|source| Arc::clone(&source.table))
+}
+
+/// The source of a scan that this crate planned.
+pub(crate) fn planned_here(source: &Arc<dyn TableSource>) -> Option<&SchemaOnly> {
     let source: &dyn Any = source.as_ref();
-    source.downcast_ref::<SchemaOnly>().map(|source| Arc::clone(&source.table))
+    source.downcast_ref::<SchemaOnly>()
 }

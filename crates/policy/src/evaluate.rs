@@ -189,12 +189,15 @@ impl Engine {
         }
     }
 
-    /// The tags of the requested resource: those that the request states, or those that are known.
+    /// The tags of the requested resource: those that the request states, and those that are known. Ranger takes those that are
+    /// known alone, where any are.
     pub(crate) fn tags_of<'c>(&'c self, facts: &Facts<'c>, target: Target<'_>) -> Vec<FoundTag<'c>> {
         let mut found = Vec::new();
         if let Some(store) = &self.tags {
             store.find(facts.request, target, facts, &mut found);
-        } else if let Some(tags) = facts.request.tags {
+        }
+        let takes_stated = self.tags.is_none() || self.options.mode == Mode::Closed;
+        if let Some(tags) = facts.request.tags.filter(|_| takes_stated) {
             found.extend(tags.iter().map(|tag| FoundTag { data: &tag.tag, match_type: tag.match_type }));
         }
         found

@@ -77,7 +77,7 @@ pub struct Request<'a> {
     pub cluster_type: Option<&'a str>,
     /// Further facts, by name.
     pub context: Option<&'a BTreeMap<String, String>>,
-    /// The tags of the resource, where the engine does not look them up.
+    /// Tags of the resource, besides those that the engine looks up; as Ranger decides, they count only where it has none.
     pub tags: Option<&'a [ResourceTag]>,
     /// All resources of the operation.
     pub together: Option<&'a [RequestedResource<'a>]>,

@@ -101,8 +101,6 @@ codes! {
         "A path is relative, stays inside its store, and names its parameters in braces."
     LG027 MergeKey Error "Key of a merge missing or out of place"
         "`mode: merge` needs the columns by which rows are recognised, and no other mode takes them."
-    LG028 PoliciesNotEvaluated Error "Policies are not evaluated by this version"
-        "The project has policies; running it without evaluating them would ignore them."
     LG029 UnknownFile Warning "File is not read"
         "A file lies where only YAML files are read."
     LG030 MissingParameter Error "Parameter missing"
@@ -138,6 +136,16 @@ codes! {
         "A column's name fits several tables of the query."
     LG108 SqlLimit Error "SQL too deep or too wide"
         "The SQL is longer, nested deeper or wider than the limits of the compiler."
+    LG111 NotIncremental Error "Rows cannot be appended"
+        "`mode: append` reads only what is new, which is right only where each row is made from one source row and \
+        depends on no other; a join, an aggregate, DISTINCT, a window, ORDER BY with LIMIT or a subquery is not."
+    LG112 NoPolicies Error "Nobody may query"
+        "A project without policies answers no query: what nobody allowed is not shown."
+    LG113 PolicyNotEvaluable Error "Policy cannot be evaluated"
+        "The SQL of a row filter or of a mask does not fit the dataset that it is about; until it is mended, nothing \
+        of the dataset is shown."
+    LG114 NothingVisible Error "Pipeline may not read a dataset"
+        "The policies let the principal that a pipeline runs as see nothing of a dataset that its SQL names."
 
     LG201 NoRuleForLevel Error "No rule protects a column"
         "A column's level is above the sink's clearance and no rule of `protect` matches it."

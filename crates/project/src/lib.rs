@@ -38,7 +38,9 @@ mod services;
 mod source;
 mod source_table;
 mod suggest;
+mod table_list;
 mod yaml;
+mod yaml_value;
 
 pub use check_policies::{CHECKED_REQUESTS_MAX, POLICY_EXPIRY_DAYS, check_policies};
 pub use code::Code;
@@ -51,9 +53,9 @@ pub use policies::{
 };
 pub use project::{
     At, Bind, COLUMNS_PER_DATASET_MAX, Column, CsvDialect, Dataset, DatasetFormat, DatasetSource,
-    EXPECTED_DURATION_S_MAX, FileSource, KeyServices, KeySettings, LedgerConfig, LedgerLocation, Output,
-    PATH_BYTES_MAX, Param, ParamType, ParquetOptions, PathTemplate, Pipeline, Project, ProtectRule, RuleMatch,
-    SecretRef, Store, StoreLocation, WriteMode,
+    EXPECTED_DURATION_S_MAX, FileSource, KeyServices, KeySettings, LedgerConfig, LedgerLocation, LineageSettings,
+    LineageTarget, Output, PATH_BYTES_MAX, Param, ParamType, ParquetOptions, PathTemplate, Pipeline, Project,
+    ProtectRule, RuleMatch, SecretRef, Store, StoreLocation, WriteMode,
 };
 pub use render::{Colour, render};
 pub use sarif::to_sarif;
@@ -65,4 +67,6 @@ pub use services::{
 pub use source::{FileId, PROJECT_FILE_BYTES_MAX, SourceFiles, Span};
 pub use source_table::{KEY_COLUMNS_MAX, SourceTable, SourceTableName, SourceTableNameError};
 pub use suggest::nearest;
+pub use table_list::{LISTED_TABLES_MAX, ListedColumn, ListedTable, table_list};
 pub use yaml::{EXPANDED_BYTES_MAX, YAML_DEPTH_MAX, YAML_VALUES_MAX};
+pub use yaml_value::yaml_value;

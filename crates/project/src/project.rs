@@ -13,8 +13,8 @@ use lockgate_model::{
 
 use crate::yaml::Positions;
 use crate::{
-    AwsSettings, Code, Diagnostic, KeyService, OAuthClient, Policies, PostgresLocation, S3Location, SourceFiles,
-    SourceTable, Span, TlsSettings, VaultSettings,
+    AwsSettings, KeyService, OAuthClient, Policies, PostgresLocation, S3Location, SourceFiles, SourceTable, Span,
+    TlsSettings, VaultSettings,
 };
 
 /// The most columns of one dataset.
@@ -63,6 +63,8 @@ pub struct Project {
     pub aws: AwsSettings,
     /// Where the ledger lies.
     pub ledger: LedgerConfig,
+    /// Where OpenLineage events go, if the project says so.
+    pub lineage: Option<LineageSettings>,
     /// Every tag that has a level, built-in ones included: the least level that it implies.
     pub tags: BTreeMap<TagName, Level>,
     /// What is done to columns above a sink's clearance; the first match wins.
@@ -73,6 +75,26 @@ pub struct Project {
     pub pipelines: BTreeMap<PipelineName, Pipeline>,
     /// Who may see what.
     pub policies: Policies,
+}
+
+/// Where OpenLineage events go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineageSettings {
+    /// The server or the file.
+    pub to: LineageTarget,
+    /// The client of [`Project::oauth`] whose token is shown to the server.
+    pub oauth: Option<String>,
+    /// The namespace of jobs, where it is not the project's name.
+    pub namespace: Option<String>,
+}
+
+/// What takes events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LineageTarget {
+    /// A server, by the whole URL to which events are posted.
+    Server(String),
+    /// A file, which gets a line for each event.
+    File(PathBuf),
 }
 
 /// A place that holds datasets.
@@ -498,15 +520,6 @@ impl ParamType {
 }
 
 impl Project {
-    /// What refuses a project with policies, for whoever would run it without evaluating them.
-    pub fn refusal_of_policies(&self) -> Option<Diagnostic> {
-        let span = self.policies.first_file()?;
-        let file = self.sources.path(span.file);
-        let message = format!("`{file}` has policies, and this version does not evaluate policies at a run");
-        let help = "move it out of `policies/` to run the project without it";
-        Some(Diagnostic::new(Code::PoliciesNotEvaluated, span, message).with_help(help))
-    }
-
     /// The pipeline that makes a dataset, if one does.
     pub fn producer(&self, dataset: &DatasetName) -> Option<&Pipeline> {
         self.pipelines.values().find(|pipeline| pipeline.into.dataset.value == *dataset)

@@ -46,6 +46,8 @@ pub(crate) struct ProjectFile {
     pub(crate) aws: Option<Checked<AwsEntry>>,
     /// Where the ledger lies.
     pub(crate) ledger: Checked<LedgerEntry>,
+    /// Where OpenLineage events of every run go, unless the environment says otherwise.
+    pub(crate) lineage: Option<Checked<LineageEntry>>,
     /// The classification levels, least restricted first. Without it: public, internal, confidential, restricted.
     pub(crate) levels: Option<Checked<Entries<LevelEntry>>>,
     /// The level of a column that nothing else gives one. Without it: `internal`, if the project has that level.
@@ -117,6 +119,20 @@ pub(crate) struct LedgerEntry {
     pub(crate) endpoint: Option<Checked<String>>,
     /// For `s3://`: how the connection is secured, where it differs from the project's `tls`.
     pub(crate) tls: Option<Checked<TlsEntry>>,
+}
+
+/// Where OpenLineage events go.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LineageEntry {
+    /// A server's `https://` or `http://` URL, to which `/api/v1/lineage` is added where it has no path, or `file://FILE`,
+    /// where a relative path begins at the project's folder.
+    #[schemars(extend("examples" = ["https://lineage.example.org", "file://./events.jsonl"]))]
+    pub(crate) to: Checked<String>,
+    /// The client under `oauth` whose token is shown to the server; it needs `https://`.
+    pub(crate) oauth: Option<Checked<String>>,
+    /// The namespace of jobs; without it the project's name.
+    pub(crate) namespace: Option<Checked<String>>,
 }
 
 /// What a level demands of the places that its data goes through. A level also demands what those below it demand.

@@ -3,21 +3,19 @@
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
+use arrow::array::RecordBatch;
 use datafusion::common::Result as EngineResult;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::execute_stream;
-use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
-use lockgate_evidence::ProvenanceBuilder;
 use lockgate_model::{Failure, FailureKind, RowId};
-use lockgate_plan::{Bound, Governed};
+use lockgate_plan::{Bound, Governed, engine_session};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Sender, channel};
 
 use crate::failures;
 use crate::reading::BATCHES_AHEAD;
+use crate::row_sources::{RowSources, SourceColumns};
 use crate::sink::SinkTransaction;
 
 /// How many records may be set aside before a run is given up.
@@ -69,7 +67,7 @@ impl MaxQuarantined {
 
 /// What executing a plan gave.
 pub(crate) struct Executed {
-    pub(crate) provenance: ProvenanceBuilder,
+    pub(crate) provenance: RowSources,
     /// The engine's time, waiting for records included.
     pub(crate) protecting: Duration,
     /// The sink's time.
@@ -80,31 +78,35 @@ pub(crate) struct Executed {
 pub(crate) fn execute(
     runtime: &Handle,
     plan: &Governed<Bound>,
+    is_row_wise: bool,
     store: &str,
     transaction: &mut SinkTransaction<'_>,
 ) -> Result<Executed, Failure> {
-    let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
-    let physical = runtime
-        .block_on(context.state().create_physical_plan(plan.logical()))
-        .map_err(|error| failures::engine(&error))?;
-    let batches = {
-        let _entered = runtime.enter();
-        execute_stream(physical, context.task_ctx()).map_err(|error| failures::engine(&error))?
-    };
+    let batches = start(runtime, plan)?;
     // The engine protects the next batches on a thread of its own while these are written.
     let (sender, mut protected) = channel(BATCHES_AHEAD);
     let engine = runtime.spawn(protect(batches, sender));
-    let mut provenance = ProvenanceBuilder::default();
+    let mut provenance = RowSources::of(is_row_wise);
     let mut writing = Duration::ZERO;
     while let Some(batch) = protected.blocking_recv() {
         let batch = batch.map_err(|error| failures::engine(&error))?;
         let began = Instant::now();
-        write_batch(&batch, store, transaction, &mut provenance)?;
+        write_batch(&batch, plan.sources(), store, transaction, &mut provenance)?;
         writing += began.elapsed();
     }
     // Without this a panic in the engine would look like the end of the rows. What it said may hold a value.
     let protecting = runtime.block_on(engine).map_err(|_| failures::bug("the engine ended before its rows did"))?;
     Ok(Executed { provenance, protecting, writing })
+}
+
+/// Starts a plan on the engine. It gives batches once they are asked for.
+pub(crate) fn start(runtime: &Handle, plan: &Governed<Bound>) -> Result<SendableRecordBatchStream, Failure> {
+    let context = engine_session().map_err(|error| failures::engine(&error))?;
+    let physical = runtime
+        .block_on(context.state().create_physical_plan(plan.logical()))
+        .map_err(|error| failures::engine(&error))?;
+    let _entered = runtime.enter();
+    execute_stream(physical, context.task_ctx()).map_err(|error| failures::engine(&error))
 }
 
 /// Drives the engine and hands its batches on; gives the time that it took, without waiting for whoever takes them.
@@ -124,20 +126,17 @@ async fn protect(mut batches: SendableRecordBatchStream, sender: Sender<EngineRe
 
 fn write_batch(
     batch: &RecordBatch,
+    sources: &[usize],
     store: &str,
     transaction: &mut SinkTransaction<'_>,
-    provenance: &mut ProvenanceBuilder,
+    provenance: &mut RowSources,
 ) -> Result<(), Failure> {
-    let last = batch.num_columns().checked_sub(1).ok_or_else(|| failures::bug("a batch without a row id"))?;
-    let rows: Vec<usize> = (0..last).collect();
-    let columns = batch.project(&rows).map_err(failures::bug)?;
-    let sources = batch.column(last).as_primitive_opt::<Int64Type>();
-    let sources = sources.ok_or_else(|| failures::bug("a batch whose row ids are no numbers"))?;
+    let (columns, sources) = SourceColumns::split(batch, sources)?;
     let mut ids = Vec::with_capacity(batch.num_rows());
-    for source in sources.values() {
+    for row in 0..batch.num_rows() {
         let id = RowId::new(transaction.commit_ordinal(), provenance.rows());
         ids.push(id.map_err(|error| Failure::new(FailureKind::Failed, error.to_string()))?);
-        provenance.push(RowId::from_i64(*source).map_err(failures::bug)?);
+        provenance.push(&sources, row)?;
     }
     transaction.write(store, &columns, &ids)
 }

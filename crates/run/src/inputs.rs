@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use lockgate_connect::{
-    CommittedRun, CsvOptions, FileKeys, FileStore, PathTemplate, PostgresSource, RecordPosition, StoredFile,
-    open_files, parse_value,
+    BindError, BoundPath, CommittedRun, CsvOptions, FileKeys, FileStore, PathTemplate, PostgresSource, RecordPosition,
+    StoredFile, open_files, parse_value,
 };
 use lockgate_crypto::{Secret, sha256};
 use lockgate_evidence::{Input, Manifest};
@@ -118,11 +118,29 @@ impl std::fmt::Debug for FileFormat {
     }
 }
 
+/// The values of parameters in the paths of files.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum PathValues<'a> {
+    /// Each must have one.
+    All(&'a BTreeMap<String, String>),
+    /// One without a value stands for any.
+    Given(&'a BTreeMap<String, String>),
+}
+
+impl PathValues<'_> {
+    fn bind(self, template: &PathTemplate) -> Result<BoundPath, BindError> {
+        match self {
+            Self::All(values) => template.bind(values),
+            Self::Given(values) => template.bind_given(values),
+        }
+    }
+}
+
 /// Lists and digests everything that a plan reads.
 pub(crate) fn list_inputs(
     project: &Site,
     plan: &Governed<Plan>,
-    params: &BTreeMap<String, String>,
+    params: PathValues<'_>,
     keys: &Arc<FileKeys>,
 ) -> Result<Vec<RunInput>, Failure> {
     let mut inputs = Vec::new();
@@ -143,13 +161,13 @@ pub(crate) fn list_stored(
     project: &Site,
     dataset: &Dataset,
     files: &FileSource,
-    params: &BTreeMap<String, String>,
+    params: PathValues<'_>,
 ) -> Result<(FileStore, Vec<StoredFile>), Failure> {
     let store_name = &dataset.store.value;
     let configuration =
         |error: String| Failure::new(FailureKind::Invalid, format!("dataset `{}`: {error}", dataset.name.value));
     let template: PathTemplate = files.path.value.as_str().parse().map_err(|e| configuration(format!("{e}")))?;
-    let bound = template.bind(params).map_err(|error| configuration(error.to_string()))?;
+    let bound = params.bind(&template).map_err(|error| configuration(error.to_string()))?;
     let failed = |error| failures::source(store_name.as_str(), &error);
     let store = open_files(project, store_name)?;
     let files = store.list(&bound).map_err(failed)?;
@@ -165,7 +183,7 @@ fn list_files(
     project: &Site,
     dataset: &Dataset,
     source: &FileSource,
-    params: &BTreeMap<String, String>,
+    params: PathValues<'_>,
 ) -> Result<Vec<RunInput>, Failure> {
     let (store, files) = list_stored(project, dataset, source, params)?;
     let store_name = &dataset.store.value;

@@ -151,7 +151,9 @@ impl Journal {
                     | Kind::KeyRewrap
                     | Kind::KeyShred
                     | Kind::SubjectErase
-                    | Kind::DatasetVersion => {}
+                    | Kind::DatasetVersion
+                    | Kind::AccessIntent
+                    | Kind::AccessResult => {}
                 }
             }
         }

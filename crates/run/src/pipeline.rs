@@ -15,7 +15,7 @@ use lockgate_ledger::Attachment;
 use lockgate_model::{
     ColumnName, Failure, FailureKind, InputOrdinal, Protection, RowId, RunId, Sha256Digest, StoreName,
 };
-use lockgate_plan::{Governed, Plan, Protector};
+use lockgate_plan::{Governed, Plan, Protector, RowShape};
 use lockgate_project::{Dataset, Pipeline, StoreLocation, WriteMode, bind_params};
 use lockgate_trust::{Site, SubjectSalts};
 use tokio::runtime::Handle;
@@ -24,7 +24,7 @@ use crate::binding::RunBinding;
 use crate::commit_record::CommitRecord;
 use crate::execute::{Executed, MaxQuarantined, execute};
 use crate::failures;
-use crate::inputs::{PastCommit, RunInput, list_inputs, select_new};
+use crate::inputs::{PastCommit, PathValues, RunInput, list_inputs, select_new};
 use crate::leases::{self, Expected};
 use crate::outcome::{ColumnOutcome, InputOutcome, QuarantinedRow, RunOutcome, RunStatus};
 use crate::plan_record::plan_record;
@@ -33,6 +33,7 @@ use crate::quarantine::{self, SetAside};
 use crate::reading::{Finding, Findings, Progress, line_index};
 use crate::recover::settle_interrupted;
 use crate::requarantine;
+use crate::row_sources::whole_rows;
 use crate::sink::{FileProtection, NotCommitted, Sink, file_protection};
 use crate::workspace::Workspace;
 
@@ -81,7 +82,7 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     let params = bound_params(project, pipeline, plan, &request.params)?;
     let store = &pipeline.into.store.value;
     let spec = table_spec(pipeline, plan)?;
-    let run = new_run_id(request)?;
+    let run = new_run_id(request.random.as_ref(), request.now)?;
     let doing = format!("run {run} of {}", pipeline.name.value);
     let principal = Some(pipeline.runs_as.value.clone());
     let mut workspace = Workspace::open(project, runtime, Arc::clone(&request.random), request.now, &doing, principal)?;
@@ -93,9 +94,23 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     let past = past_commits(sink.commits(store, &pipeline.into.dataset.value)?, &workspace)?;
     let keys = Arc::new(workspace.keyring.file_keys()?.into_iter().collect());
     let mode = &pipeline.into.mode;
+    let is_row_by_row = plan.row_shape() == RowShape::RowByRow;
     let listing = Instant::now();
     let inputs = match &request.take {
-        Take::New => select_new(list_inputs(project, plan, &params, &keys)?, &past, mode, sha256(&plan_bytes)),
+        Take::New => {
+            let all = list_inputs(project, plan, PathValues::All(&params), &keys)?;
+            let new = select_new(all.clone(), &past, mode, sha256(&plan_bytes));
+            // Where a row depends on several, what is new changes rows that are made from the rest as well.
+            if new.is_empty() || is_row_by_row { new } else { all }
+        }
+        Take::Requarantined { run, .. } if !is_row_by_row => {
+            let message = format!(
+                "rows of `{}` are made from several records, so those that run {run} set aside can't be taken alone",
+                pipeline.name.value
+            );
+            return Err(Failure::new(FailureKind::Invalid, message)
+                .with_help("mend the files or the catalog, and run the pipeline again: it reads all of its input"));
+        }
         Take::Requarantined { run, mended } => {
             let past = &past;
             let ledger = &workspace.ledger;
@@ -167,10 +182,10 @@ fn past_commits(commits: Vec<CommittedRun>, workspace: &Workspace) -> Result<Vec
     commits.into_iter().map(past).collect()
 }
 
-fn new_run_id(request: &RunRequest<'_>) -> Result<RunId, Failure> {
+pub(crate) fn new_run_id(random: &dyn Random, now: Timestamp) -> Result<RunId, Failure> {
     let mut bytes = [0; 10];
-    request.random.fill(&mut bytes).map_err(failures::bug)?;
-    let now = u64::try_from(request.now.as_millisecond()).map_err(failures::bug)?;
+    random.fill(&mut bytes).map_err(failures::bug)?;
+    let now = u64::try_from(now.as_millisecond()).map_err(failures::bug)?;
     Ok(RunId::new(now, bytes))
 }
 
@@ -313,7 +328,9 @@ impl Attempt<'_> {
         let binding = RunBinding { inputs, protectors, findings: Arc::clone(&findings), progress };
         let bound = self.request.plan.bind(&binding).map_err(|error| failures::engine(&error))?;
         let mut transaction = sink.begin(store, spec, &self.run, files)?;
-        let Executed { provenance, protecting, writing } = execute(runtime, &bound, store.as_str(), &mut transaction)?;
+        let is_row_wise = self.request.plan.is_row_wise();
+        let executed = execute(runtime, &bound, is_row_wise, store.as_str(), &mut transaction)?;
+        let Executed { provenance, protecting, writing } = executed;
 
         let found = findings.take();
         self.time(Stage::Read, found.values().map(|finding| finding.reading).sum());
@@ -330,11 +347,12 @@ impl Attempt<'_> {
         let rows_written = provenance.rows();
         let journal = &mut self.workspace.journal;
         let attach = |name, bytes: Vec<u8>| journal.attach(name, bytes);
+        let (name, provenance) = provenance.finish(&whole_rows(bound.passed())?).map_err(failures::bug)?;
         let mut attachments = vec![
             attach(attachment::MANIFEST, manifest.to_bytes().map_err(failures::bug)?)?,
             attach(attachment::PLAN, self.plan_bytes.clone())?,
             attach(attachment::KEYS, keys.to_bytes().map_err(failures::bug)?)?,
-            attach(attachment::PROVENANCE, provenance.finish().map_err(failures::bug)?)?,
+            attach(name, provenance)?,
             attach(attachment::LINES, line_index(&found).finish().map_err(failures::bug)?)?,
         ];
         self.time(Stage::Evidence, began.elapsed());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lockgate_evidence::{ColumnRecord, LineageRecord, PlanRecord, SinkRecord, SourceColumnRecord};
-use lockgate_plan::{Dependence, DependenceKind, Governed, OutputColumn, Plan, Table};
+use lockgate_plan::{Dependence, Governed, OutputColumn, Plan, Table};
 use lockgate_project::{Pipeline, Project, WriteMode};
 
 pub(crate) fn plan_record(project: &Project, pipeline: &Pipeline, plan: &Governed<Plan>) -> PlanRecord {
@@ -55,11 +55,6 @@ pub(crate) fn plan_record(project: &Project, pipeline: &Pipeline, plan: &Governe
 }
 
 fn lineage(dependence: &Dependence) -> LineageRecord {
-    let kind = match dependence.kind {
-        DependenceKind::Identity => "IDENTITY",
-        DependenceKind::Transformation => "TRANSFORMATION",
-        DependenceKind::Conditional => "CONDITIONAL",
-        DependenceKind::Filter => "FILTER",
-    };
+    let kind = dependence.kind.as_str();
     LineageRecord { dataset: dependence.dataset.clone(), column: dependence.column.clone(), kind: kind.to_owned() }
 }

@@ -8,7 +8,7 @@ use lockgate_project::Pipeline;
 use lockgate_trust::Site;
 use serde::Serialize;
 
-use crate::inputs::list_stored;
+use crate::inputs::{PathValues, list_stored};
 use crate::outcome::ColumnOutcome;
 use crate::pipeline::bound_params;
 use crate::plan_record::plan_record;
@@ -63,7 +63,7 @@ pub fn preview(
                     inputs.push(PreviewInput { dataset, path, bytes: None, written_by: None });
                     continue;
                 };
-                let (_, files) = list_stored(project, declared, source, &params)?;
+                let (_, files) = list_stored(project, declared, source, PathValues::All(&params))?;
                 inputs.extend(files.into_iter().map(|file| PreviewInput {
                     dataset: dataset.clone(),
                     path: Some(file.path),

@@ -48,6 +48,11 @@ pub(crate) fn http(tls: &Arc<ClientConfig>) -> Result<reqwest::Client, TrustErro
     built(clients(tls).timeout(CALL_TIMEOUT))
 }
 
+/// The same for events, whose server may be one without TLS.
+pub(crate) fn event_client(tls: &Arc<ClientConfig>, timeout: Duration) -> Result<reqwest::Client, TrustError> {
+    built(clients(tls).https_only(false).timeout(timeout))
+}
+
 /// The same for objects of any length.
 ///
 /// An answer must begin within [`CALL_TIMEOUT`], and may pause no longer; how long it is in all is not limited. The library

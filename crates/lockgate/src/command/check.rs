@@ -19,7 +19,7 @@ pub(crate) fn check(dir: Option<&Path>, format: CheckFormat) -> Result<u8, Failu
     let (diagnostics, sources, summary) = match Project::load(&root, &context::env) {
         Err(rejected) => (rejected.diagnostics, rejected.sources, None),
         Ok((project, mut diagnostics)) => {
-            let compiled = lockgate_plan::compile(&project);
+            let compiled = lockgate_plan::compile(&project, context::now());
             diagnostics.extend(compiled.diagnostics);
             diagnostics.extend(check_policies(&project, context::now()));
             diagnostics.extend(forbidden_keys(&project)?);

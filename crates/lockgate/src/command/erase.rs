@@ -17,7 +17,7 @@ pub(crate) fn erase(dir: Option<&Path>, args: &EraseArgs) -> Result<u8, Failure>
     if !args.yes {
         confirm("the person's key", &args.subject)?;
     }
-    let compiled = lockgate_plan::compile(&project);
+    let compiled = lockgate_plan::compile(&project, context::now());
     if let Some(broken) = project.pipelines.keys().find(|name| !compiled.plans.contains_key(*name)) {
         // Tables of a pipeline that does not compile could not be looked at.
         let message = format!("pipeline `{broken}` has errors, so it is not known which values its table has");

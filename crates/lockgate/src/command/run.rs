@@ -12,6 +12,7 @@ use lockgate_trust::Site;
 use tokio::runtime::Handle;
 
 use crate::cli::{Format, RunArgs};
+use crate::lineage_events::{Events, RunEvents};
 use crate::output::thousands;
 use crate::progress::Bar;
 use crate::{context, output};
@@ -28,11 +29,34 @@ pub(crate) fn run(dir: Option<&Path>, args: &RunArgs) -> Result<u8, Failure> {
     if args.dry_run {
         return dry_run(&project, &selected, &given, args.format);
     }
+    let events = Events::open(&project);
+    let done = run_all(&project, &selected, given, &take, args, events.as_ref(), runtime.handle());
+    if let Some(events) = events {
+        events.close();
+    }
+    done.map(|()| 0)
+}
+
+/// Runs the pipelines one after another, and says what became of each.
+fn run_all(
+    project: &Site,
+    selected: &[(&Pipeline, Governed<Plan>)],
+    given: Vec<BTreeMap<String, String>>,
+    take: &Take,
+    args: &RunArgs,
+    events: Option<&Events>,
+    runtime: &Handle,
+) -> Result<(), Failure> {
     let mut outcomes = Vec::new();
     for ((pipeline, plan), params) in selected.iter().zip(given) {
-        let outcome = run_one(&project, (pipeline, plan), &take, params, args, runtime.handle())?;
+        let told = events.and_then(|events| events.start(project, pipeline, plan, &params));
+        let outcome = run_one(project, (pipeline, plan), take, params, args, told.as_ref(), runtime);
+        if let Some(told) = told {
+            told.end(&outcome);
+        }
+        let outcome = outcome?;
         match (args.format, selected.len()) {
-            (Format::Text, _) => output::print(&text(&project, &outcome))?,
+            (Format::Text, _) => output::print(&text(project, &outcome))?,
             (Format::Json, 1) => output::print_json(&outcome)?,
             (Format::Json, _) => outcomes.push(outcome),
         }
@@ -40,7 +64,7 @@ pub(crate) fn run(dir: Option<&Path>, args: &RunArgs) -> Result<u8, Failure> {
     if !outcomes.is_empty() {
         output::print_json(&outcomes)?;
     }
-    Ok(0)
+    Ok(())
 }
 
 /// Says what each pipeline would do.
@@ -96,7 +120,7 @@ impl Job {
             return Ok(Self {
                 take: Take::New,
                 pipelines: args.pipelines.clone(),
-                params: parse_params(&args.params)?,
+                params: context::params(&args.params)?,
             });
         };
         let run = context::run_id(run)?;
@@ -115,6 +139,7 @@ fn run_one(
     take: &Take,
     params: BTreeMap<String, String>,
     args: &RunArgs,
+    told: Option<&RunEvents<'_>>,
     runtime: &Handle,
 ) -> Result<RunOutcome, Failure> {
     let bar = Arc::new(Bar::new());
@@ -127,7 +152,12 @@ fn run_one(
         params,
         max_quarantined: args.max_quarantined,
         progress: Arc::clone(&bar) as Arc<dyn lockgate_run::Progress>,
-        announce: &move |bytes| announced.announce(bytes),
+        announce: &move |bytes| {
+            announced.announce(bytes);
+            if let Some(told) = told {
+                told.running();
+            }
+        },
         random: context::random(),
         now: context::now(),
     };
@@ -162,15 +192,6 @@ fn share_out(
         params.iter().filter(|(name, _)| knows(one, name)).map(|(name, value)| (name.clone(), value.clone())).collect()
     };
     Ok(selected.iter().map(of_one).collect())
-}
-
-fn parse_params(params: &[String]) -> Result<BTreeMap<String, String>, Failure> {
-    let parse = |param: &String| match param.split_once('=') {
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => Err(Failure::new(FailureKind::Invalid, format!("`{param}` is no parameter"))
-            .with_help("write `--param NAME=VALUE`")),
-    };
-    params.iter().map(parse).collect()
 }
 
 fn text(project: &Project, outcome: &RunOutcome) -> String {

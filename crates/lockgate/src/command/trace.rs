@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use lockgate_forensics::{
-    KeyColumn, Quarantine, QuarantinedPlace, Selection, SourceRecord, SourceState, Trace, TracedRow,
+    KeyColumn, MadeRow, Origin, Quarantine, QuarantinedPlace, Selection, SourceRecord, SourceState, Trace, TraceDown,
+    TracedRow,
 };
 use lockgate_model::{DatasetName, Failure, FailureKind, RowId, RunId};
 use lockgate_trust::Site;
@@ -25,6 +26,21 @@ pub(crate) fn trace(dir: Option<&Path>, args: &TraceArgs) -> Result<u8, Failure>
         (None, None) => return Err(invalid("say which rows, with `--where SQL` or `--row ID`".into())),
     };
     let runtime = context::runtime()?;
+    if args.down {
+        let origin = match (&args.file, args.row) {
+            (Some(path), Some(row)) => {
+                let row = u64::try_from(row).map_err(|_| invalid("a record's number is not negative".into()))?;
+                Origin::Record { path: path.clone(), row }
+            }
+            _ => Origin::Rows(selection),
+        };
+        let down = lockgate_forensics::trace_down(&project, &dataset, &origin, runtime.handle())?;
+        match args.format {
+            Format::Json => output::print_json(&down)?,
+            Format::Text => output::print(&down_text(&down))?,
+        }
+        return Ok(0);
+    }
     let trace = lockgate_forensics::trace(&project, &dataset, &selection, runtime.handle())?;
     match args.format {
         Format::Json => output::print_json(&trace)?,
@@ -49,6 +65,15 @@ pub(crate) fn trace(dir: Option<&Path>, args: &TraceArgs) -> Result<u8, Failure>
         )
         .with_help("the trace above holds for the file as it was; find that one by its SHA-256")),
     }
+}
+
+fn down_text(down: &TraceDown) -> String {
+    if down.made.is_empty() {
+        return format!("no pipeline has made anything from these rows of {}\n", down.dataset);
+    }
+    let row =
+        |made: &MadeRow| vec![made.dataset.to_string(), format!("row {}", made.row), format!("by run {}", made.run)];
+    output::table(&down.made.iter().map(row).collect::<Vec<_>>(), 0)
 }
 
 fn list_quarantine(project: &Site, run: &RunId, format: Format) -> Result<u8, Failure> {
@@ -113,6 +138,11 @@ fn row_text(trace: &Trace, row: &TracedRow) -> String {
             continue;
         }
         let line = source.line.map_or_else(|| "an unknown line".to_owned(), |line| format!("line {line}"));
+        let records = match source.last_row {
+            None => format!("record {}", source.row),
+            Some(last) if source.is_covering => format!("some of the records {} to {last}", source.row),
+            Some(last) => format!("records {} to {last}", source.row),
+        };
         let state = match source.state {
             SourceState::Unchanged => "the file is still there, unchanged",
             SourceState::Changed => "THE FILE HAS CHANGED SINCE",
@@ -120,9 +150,12 @@ fn row_text(trace: &Trace, row: &TracedRow) -> String {
         };
         let version = source.version.as_ref().map_or_else(String::new, |version| format!(", version {version}"));
         text.push_str(&format!(
-            "  made from   {} in store {}{version}, {line} (record {})\n              of dataset {}, SHA-256 {}\n              {state}\n",
-            source.path, source.store, source.row, source.dataset, source.sha256
+            "  made from   {} in store {}{version}, {line} ({records})\n              of dataset {}, SHA-256 {}\n              {state}\n",
+            source.path, source.store, source.dataset, source.sha256
         ));
+    }
+    for (dataset, rows) in &row.decided_by {
+        text.push_str(&format!("  decided by  {dataset} as a whole: {} rows\n", output::thousands(*rows)));
     }
     for stage in &row.stages {
         text.push_str(&format!("  stage       {}\n", stage.stage));

@@ -80,10 +80,11 @@ fn text(request: &VerifyRequest, outcome: &VerifyOutcome) -> String {
     let rows: Vec<_> = outcome.entries.iter().map(|(kind, count)| vec![kind.clone(), thousands(*count)]).collect();
     text.push_str(&output::table(&rows, 13));
     text.push_str(&format!(
-        "  attached   {} objects, {} bytes\n  commits    {}, each with the counts of its objects\n",
+        "  attached   {} objects, {} bytes\n  commits    {}, each with the counts of its objects\n  accesses   {}, each with the counts of its rows\n",
         thousands(outcome.attachments),
         thousands(outcome.attachment_bytes),
-        thousands(outcome.commits)
+        thousands(outcome.commits),
+        thousands(outcome.accesses)
     ));
     text.push_str(&match outcome.keys {
         Some(keys) => format!("  keys       {keys}, in the state that the entries lead to\n"),

@@ -28,11 +28,20 @@ fn files(text: &str) -> BTreeMap<String, String> {
     found
 }
 
+/// What is found in a project, or in a query of it.
 fn diagnostics(files: &BTreeMap<String, String>) -> Diagnostics {
+    let query = files.get("query");
+    let files: BTreeMap<_, _> = files.iter().filter(|(name, _)| *name != "query").collect();
     let files: Vec<_> = files.iter().map(|(name, content)| (name.as_str(), content.as_bytes())).collect();
     match Project::from_files(Path::new("/nowhere"), &files, &|_| None) {
         Ok((project, mut diagnostics)) => {
-            diagnostics.extend(lockgate_plan::compile(&project).diagnostics);
+            let at = jiff::Timestamp::UNIX_EPOCH;
+            diagnostics.extend(lockgate_plan::compile(&project, at).diagnostics);
+            if let Some(sql) = query {
+                let principal = "anna".parse().unwrap();
+                let asker = lockgate_plan::Asker { principal, groups: Vec::new(), purpose: None, address: None, at };
+                diagnostics.extend(lockgate_plan::compile_query(&project, sql, &asker).unwrap_err().diagnostics);
+            }
             diagnostics
         }
         Err(rejected) => rejected.diagnostics,

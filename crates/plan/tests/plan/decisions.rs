@@ -84,9 +84,12 @@ fn the_governed_plan_carries_row_ids_and_protections() {
         plan.draw().lines().map(str::trim).collect::<Vec<_>>(),
         [
             "Projection: customers.id AS id, lockgate_seal(customers.name, customers.id) AS name, \
-             customers.__lockgate_rid AS __lockgate_rid",
-            "Projection: customers.id, customers.name, customers.__lockgate_rid",
+             __lockgate_rid_1 AS __lockgate_rid_1",
+            "Projection: customers.id, customers.name, __lockgate_rid_1",
             "Filter: customers.city = Utf8(\"Bern\")",
+            "Projection: customers.id, customers.name, customers.email, customers.phone, customers.birth_date, \
+             customers.gender, customers.city, customers.score, customers.notes, \
+             customers.__lockgate_rid AS __lockgate_rid_1",
             "TableScan: customers",
         ]
     );

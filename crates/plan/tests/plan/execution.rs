@@ -56,7 +56,9 @@ impl Binding for Rows {
 }
 
 async fn rows_of(sql: &str) -> Result<Vec<String>> {
-    let bound = plan_of(sql).bind(&Rows)?;
+    let plan = plan_of(sql);
+    let bound = plan.bind(&Rows)?;
+    let sources = bound.sources().len();
     let context = SessionContext::new();
     let physical = context.state().create_physical_plan(bound.logical()).await?;
     let batches = collect(physical, context.task_ctx()).await?;
@@ -69,7 +71,12 @@ async fn rows_of(sql: &str) -> Result<Vec<String>> {
         let cell = |column: &ArrayRef, row: usize| {
             if column.is_null(row) { "∅".to_owned() } else { column.as_string::<i32>().value(row).to_owned() }
         };
-        (0..batch.num_rows()).map(|row| columns.iter().map(|c| cell(c, row)).collect::<Vec<_>>().join(" | ")).collect()
+        let (shown, hidden) = columns.split_at(columns.len() - sources);
+        let row = |row: usize| {
+            let ids = hidden.iter().map(|c| cell(c, row)).filter(|id| id != "∅").collect::<Vec<_>>().join(" ");
+            shown.iter().map(|c| cell(c, row)).chain([ids]).collect::<Vec<_>>().join(" | ")
+        };
+        (0..batch.num_rows()).map(row).collect()
     };
     Ok(batches.iter().flat_map(show).collect())
 }

@@ -1,6 +1,10 @@
 //! The compiler as its users meet it: project files in, decisions or diagnostics out.
 
+mod attacks;
+mod classification;
 mod decisions;
 mod execution;
+mod naive;
 mod refusals;
+mod statements;
 mod support;

@@ -51,7 +51,7 @@ pub(crate) fn compile_files(project: &str, pipelines: &[(&str, &str)]) -> (Proje
     files.extend(pipelines.iter().map(|(path, text)| (*path, text.as_bytes())));
     let (project, _) = Project::from_files(Path::new("/nowhere"), &files, &|_| None)
         .unwrap_or_else(|rejected| panic!("{:#?}", rejected.diagnostics));
-    let compiled = compile(&project);
+    let compiled = compile(&project, jiff::Timestamp::UNIX_EPOCH);
     (project, compiled)
 }
 

@@ -207,3 +207,35 @@ fn a_denial_of_a_higher_priority_than_what_tags_allow() {
     };
     assert_eq!((decide(Mode::Compat), decide(Mode::Closed)), (true, false));
 }
+
+#[test]
+fn stated_tags_beside_loaded_ones() {
+    let mut both = service(json!({ "policyItems": [item(json!({}))] }));
+    both["serviceDef"]["options"] = json!({ "enableDenyAndExceptionsInPolicies": "true" });
+    both["tagPolicies"] = json!({
+        "serviceName": "t",
+        "serviceDef": { "name": "tag", "resources": [{ "name": "tag", "level": 1 }], "accessTypes": [{ "name": "hive:select" }],
+                        "options": { "enableDenyAndExceptionsInPolicies": "true" } },
+        "policies": [{ "id": 9, "name": "tagged", "resources": { "tag": { "values": ["PII"] } }, "denyPolicyItems": [
+            { "groups": ["public"], "accesses": [{ "type": "hive:select" }] },
+        ] }],
+    });
+    let policies: ServicePolicies = serde_json::from_value(both).expect("policies");
+    let tag = TagData { kind: "PII".into(), attributes: Default::default(), validity: Vec::new() };
+    let stated = [ResourceTag { tag, match_type: MatchType::Itself }];
+    let resource = [("table", Values::One("orders"))];
+    let request = Request {
+        resource: &resource,
+        access: "select",
+        user: Some("anna"),
+        tags: Some(&stated),
+        ..Request::default()
+    };
+    let decide = |mode, tags| {
+        let sources = Sources { policies: policies.clone(), tags, ..Sources::default() };
+        Engine::new(&sources, Options { mode, ..Options::default() }).access(&request).is_allowed
+    };
+    assert_eq!([Mode::Compat, Mode::Closed].map(|mode| decide(mode, None)), [false, false]);
+    let loaded = || Some(lockgate_policy::model::ServiceTags::default());
+    assert_eq!([Mode::Compat, Mode::Closed].map(|mode| decide(mode, loaded())), [true, false]);
+}

@@ -22,8 +22,8 @@ use super::{Checker, is_word, policies};
 use crate::raw::{LevelEntry, ProjectFile, ProtectEntry};
 use crate::yaml::{Checked, Entries};
 use crate::{
-    AwsSettings, Code, Dataset, KeyServices, LedgerConfig, LedgerLocation, OAuthClient, Pipeline, Policies, Project,
-    ProtectRule, RuleMatch, SourceFiles, Store, TlsSettings, VaultSettings, suggest,
+    AwsSettings, Code, Dataset, KeyServices, LedgerConfig, LedgerLocation, LineageSettings, OAuthClient, Pipeline,
+    Policies, Project, ProtectRule, RuleMatch, SourceFiles, Store, TlsSettings, VaultSettings, suggest,
 };
 
 /// The level of a column that nothing gives one, where the project has it.
@@ -52,6 +52,7 @@ pub(super) struct Settings {
     oauth: BTreeMap<String, OAuthClient>,
     aws: Option<AwsSettings>,
     ledger: Option<LedgerConfig>,
+    lineage: Option<LineageSettings>,
     protect: Vec<ProtectRule>,
     /// How policies decide.
     pub(super) policy_options: Options,
@@ -89,6 +90,7 @@ impl Settings {
             oauth,
             aws: services::check_aws(raw.aws, &clients, checker),
             ledger: places::check_ledger(raw.ledger, root, checker),
+            lineage: raw.lineage.and_then(|lineage| places::check_lineage(lineage, root, &clients, checker)),
             protect: Vec::new(),
             policy_options: policies::check_settings(
                 raw.policy.as_ref().and_then(|entry| entry.value.as_ref()),
@@ -198,6 +200,7 @@ impl Settings {
             oauth: self.oauth,
             aws: self.aws?,
             ledger: self.ledger?,
+            lineage: self.lineage,
             tags: self.tags,
             protect: self.protect,
             datasets,

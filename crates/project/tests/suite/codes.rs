@@ -138,9 +138,6 @@ fn run(project: &Project) -> Diagnostics {
             (pipeline.name.value.clone(), vec![read])
         })
         .collect();
-    if let Some(refusal) = project.refusal_of_policies() {
-        return Diagnostics::from_iter([refusal]);
-    }
     if let Err(found) = project.dependency_order(&reads) {
         return found;
     }

@@ -213,7 +213,7 @@ fn a_project_is_found_above_and_read_from_disk() {
     assert!(rejected.diagnostics.iter().any(|d| d.code.as_str() == "LG036"));
     std::fs::write(root.join("policies/a.json"), r#"{"rangerRoles": []}"#).unwrap();
     let (project, _) = Project::load(root, &env).unwrap();
-    assert_eq!(project.refusal_of_policies().unwrap().code.as_str(), "LG028");
+    assert!(!project.policies.is_empty());
 }
 
 #[cfg(unix)]

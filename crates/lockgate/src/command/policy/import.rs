@@ -34,7 +34,6 @@ pub(super) fn import(dir: Option<&Path>, export: &Path, definition: Option<&Path
     if !findings.is_empty() {
         output::print(&format!("without effect here, or other than in Ranger\n{}", output::table(&findings, 2)))?;
     }
-    output::note("pipelines are not governed by policies yet: `lockgate run` refuses a project that has some (LG028)");
     Ok(0)
 }
 

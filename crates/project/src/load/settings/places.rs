@@ -9,11 +9,12 @@ use lockgate_model::{Protection, StoreName};
 use super::{Settings, services};
 use crate::load::Checker;
 use crate::project::resolve;
-use crate::raw::{KeyServiceEntry, LedgerEntry, SseEntry, StoreEntry, TlsEntry};
+use crate::raw::{KeyServiceEntry, LedgerEntry, LineageEntry, SseEntry, StoreEntry, TlsEntry};
 use crate::yaml::{Checked, Entries};
 use crate::{
-    Code, DatabaseLogin, KeyService, KeyServices, KeySettings, LedgerConfig, LedgerLocation, PATH_BYTES_MAX,
-    PostgresLocation, S3Location, SecretRef, Store, StoreLocation, TlsSettings, VaultDatabaseRole, suggest,
+    Code, DatabaseLogin, KeyService, KeyServices, KeySettings, LedgerConfig, LedgerLocation, LineageSettings,
+    LineageTarget, PATH_BYTES_MAX, PostgresLocation, S3Location, SecretRef, Store, StoreLocation, TlsSettings,
+    VaultDatabaseRole, suggest,
 };
 
 /// The key service that must be there.
@@ -228,6 +229,43 @@ pub(super) fn check_path(path: &str, range: &Range<usize>, root: &Path, checker:
     let help = "write a path such as `./data`, relative to the project's folder".to_owned();
     checker.report(Code::InvalidPath, range, format!("`{}` {fault}", checker.quote(range)), Some(help));
     None
+}
+
+/// Checks `lineage`.
+pub(super) fn check_lineage(
+    entry: Checked<LineageEntry>,
+    root: &Path,
+    clients: &[String],
+    checker: &mut Checker<'_>,
+) -> Option<LineageSettings> {
+    let entry = entry.value?;
+    let range = &entry.to.range;
+    let text = entry.to.value.as_ref()?;
+    let to = match text.split_once("://") {
+        Some(("http" | "https", place)) if !place.is_empty() => {
+            let has_path = place.trim_end_matches('/').contains('/');
+            let path = if has_path { "" } else { "/api/v1/lineage" };
+            LineageTarget::Server(format!("{}{path}", text.trim_end_matches('/')))
+        }
+        Some(("file", path)) => LineageTarget::File(check_path(path, range, root, checker)?),
+        Some(_) | None => {
+            let message = format!("lineage events cannot go to `{}`", checker.quote(range));
+            let help = "it takes `https://HOST`, `http://HOST` or `file://FILE`".to_owned();
+            checker.report(Code::InvalidValue, range, message, Some(help));
+            return None;
+        }
+    };
+    let oauth = match &entry.oauth {
+        None => None,
+        Some(oauth) if !text.starts_with("https://") => {
+            let help = "write `https://` under `to`, or remove `oauth`".to_owned();
+            let message = "a token goes by TLS only".to_owned();
+            checker.report(Code::InvalidValue, &oauth.range, message, Some(help));
+            return None;
+        }
+        Some(oauth) => Some(services::check_client(oauth, clients, checker)?),
+    };
+    Some(LineageSettings { to, oauth, namespace: entry.namespace.and_then(|namespace| namespace.value) })
 }
 
 /// Checks where the ledger lies.

@@ -137,7 +137,7 @@ fn check_login(
     }
 }
 
-fn check_client(name: &Checked<String>, clients: &[String], checker: &mut Checker<'_>) -> Option<String> {
+pub(super) fn check_client(name: &Checked<String>, clients: &[String], checker: &mut Checker<'_>) -> Option<String> {
     let text = name.value.as_ref()?;
     if clients.contains(text) {
         return Some(text.clone());

@@ -1,0 +1,176 @@
+//! `query`: rows as somebody sees them, and an entry in the ledger before the first of them is shown.
+
+use std::path::Path;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use lockgate_model::{Failure, FailureKind};
+use lockgate_plan::CompiledQuery;
+use lockgate_run::{QueryOutcome, QueryRequest, ShownBatch, ShownSource};
+use serde_json::{Map, Value, json};
+
+use crate::cli::{QueryArgs, RowFormat};
+use crate::output::thousands;
+use crate::{context, output};
+
+/// The key, or the column, of what a row was made from.
+const SOURCES: &str = "lockgate_sources";
+
+pub(crate) fn query(dir: Option<&Path>, args: &QueryArgs) -> Result<u8, Failure> {
+    let project = context::load(dir)?;
+    let params = context::params(&args.params)?;
+    let asker = context::asker(&args.principal, &args.groups, args.purpose.as_ref())?;
+    let CompiledQuery { plan, authorizations } = context::query(&project, &args.sql, &asker)?;
+    let request = QueryRequest {
+        project: &project,
+        sql: &args.sql,
+        plan: &plan,
+        asker: &asker,
+        authorizations: &authorizations,
+        params,
+        provenance: args.provenance,
+        random: context::random(),
+        now: asker.at,
+    };
+    let runtime = context::runtime()?;
+    let names: Vec<String> = plan.columns().iter().map(|column| column.name.to_string()).collect();
+    let mut writer = Rows { format: args.format, names, provenance: args.provenance, begun: false };
+    let outcome = lockgate_run::query(&request, runtime.handle(), &mut |batch| writer.write(&batch))?;
+    writer.end()?;
+    tell(&outcome, &args.principal);
+    Ok(0)
+}
+
+fn tell(outcome: &QueryOutcome, principal: &str) {
+    let ledger = &outcome.ledger;
+    let rows = thousands(outcome.rows);
+    let mut text = format!("{rows} rows shown to {principal}: access {} in {}", outcome.access, ledger.origin);
+    if outcome.unreadable > 0 {
+        text.push_str(&format!("\n{} records could not be read and are left out", thousands(outcome.unreadable)));
+    }
+    output::note(&text);
+}
+
+/// Writes rows as they come.
+struct Rows {
+    format: RowFormat,
+    names: Vec<String>,
+    provenance: bool,
+    begun: bool,
+}
+
+impl Rows {
+    /// Says whether there is anybody who reads on.
+    fn write(&mut self, batch: &ShownBatch) -> Result<bool, Failure> {
+        let is_first = !std::mem::replace(&mut self.begun, true);
+        let text = match self.format {
+            RowFormat::Text => output::table(&self.cells(batch, is_first, "∅")?, 0),
+            RowFormat::Csv => self.csv(batch, is_first)?,
+            RowFormat::Ndjson => self.objects(batch)?.iter().map(|row| format!("{row}\n")).collect(),
+            RowFormat::Json => {
+                let rows: Vec<String> = self.objects(batch)?.iter().map(|row| format!("  {row}")).collect();
+                match (rows.is_empty(), is_first) {
+                    (true, true) => "[".to_owned(),
+                    (true, false) => String::new(),
+                    (false, true) => format!("[\n{}", rows.join(",\n")),
+                    (false, false) => format!(",\n{}", rows.join(",\n")),
+                }
+            }
+        };
+        output::try_print(&text)
+    }
+
+    fn end(&self) -> Result<(), Failure> {
+        match (self.format, self.begun) {
+            (RowFormat::Json, true) => output::print("\n]\n"),
+            (RowFormat::Json, false) => output::print("[]\n"),
+            (RowFormat::Text, false) => output::print(&output::table(&[self.header()], 0)),
+            (RowFormat::Csv, false) => output::print(&csv_text(&[self.header()])?),
+            (RowFormat::Text | RowFormat::Csv | RowFormat::Ndjson, _) => Ok(()),
+        }
+    }
+
+    fn header(&self) -> Vec<String> {
+        self.names.iter().cloned().chain(self.provenance.then(|| SOURCES.to_owned())).collect()
+    }
+
+    fn cells(&self, batch: &ShownBatch, with_header: bool, null: &str) -> Result<Vec<Vec<String>>, Failure> {
+        let mut rows = if with_header { vec![self.header()] } else { Vec::new() };
+        let options = FormatOptions::default().with_null(null);
+        let columns = batch.rows.columns().iter().map(|column| ArrayFormatter::try_new(column, &options));
+        let columns = columns.collect::<Result<Vec<_>, _>>().map_err(unwritable)?;
+        for row in 0..batch.rows.num_rows() {
+            let mut cells: Vec<String> = columns.iter().map(|column| column.value(row).to_string()).collect();
+            if let Some(sources) = batch.sources.get(row) {
+                cells.push(sources.iter().map(place).collect::<Vec<_>>().join(" "));
+            }
+            rows.push(cells);
+        }
+        Ok(rows)
+    }
+
+    fn csv(&self, batch: &ShownBatch, with_header: bool) -> Result<String, Failure> {
+        csv_text(&self.cells(batch, with_header, "")?)
+    }
+
+    fn objects(&self, batch: &ShownBatch) -> Result<Vec<Value>, Failure> {
+        (0..batch.rows.num_rows()).map(|row| self.object(&batch.rows, batch.sources.get(row), row)).collect()
+    }
+
+    fn object(&self, rows: &RecordBatch, sources: Option<&Vec<ShownSource>>, row: usize) -> Result<Value, Failure> {
+        let mut object = Map::new();
+        for (name, column) in self.names.iter().zip(rows.columns()) {
+            object.insert(name.clone(), json_value(column, row)?);
+        }
+        if let Some(sources) = sources {
+            object.insert(SOURCES.to_owned(), sources.iter().map(source_json).collect());
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+/// Numbers and booleans are themselves; everything else, decimals included, is text, so that nothing is rounded.
+fn json_value(column: &ArrayRef, row: usize) -> Result<Value, Failure> {
+    if column.is_null(row) {
+        return Ok(Value::Null);
+    }
+    Ok(match column.data_type() {
+        DataType::Boolean => json!(column.as_boolean().value(row)),
+        DataType::Int64 => json!(column.as_primitive::<Int64Type>().value(row)),
+        DataType::Int32 => json!(column.as_primitive::<Int32Type>().value(row)),
+        DataType::Float64 => json!(column.as_primitive::<Float64Type>().value(row)),
+        _ => {
+            let options = FormatOptions::default();
+            let formatter = ArrayFormatter::try_new(column, &options).map_err(unwritable)?;
+            Value::String(formatter.value(row).to_string())
+        }
+    })
+}
+
+fn source_json(source: &ShownSource) -> Value {
+    let ShownSource { dataset, store, path, first, last, is_exact } = source;
+    json!({ "dataset": dataset, "store": store, "path": path, "first_row": first, "last_row": last, "exact": is_exact })
+}
+
+/// `customers/eu.csv:12`, or `customers/eu.csv:12-40` for several, with `~` where it was made from some of them.
+fn place(source: &ShownSource) -> String {
+    let some = if source.is_exact { "" } else { "~" };
+    match source.first == source.last {
+        true => format!("{}:{some}{}", source.path, source.first),
+        false => format!("{}:{some}{}-{}", source.path, source.first, source.last),
+    }
+}
+
+fn csv_text(rows: &[Vec<String>]) -> Result<String, Failure> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.write_record(row).map_err(unwritable)?;
+    }
+    let bytes = writer.into_inner().map_err(|error| unwritable(error.error()))?;
+    String::from_utf8(bytes).map_err(unwritable)
+}
+
+fn unwritable(error: impl std::fmt::Display) -> Failure {
+    Failure::new(FailureKind::Bug, format!("rows cannot be written: {error}"))
+}

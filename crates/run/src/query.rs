@@ -1,0 +1,304 @@
+//! Nobody is shown a row before the ledger says that they are about to be, and what they were shown is written down
+//! afterwards, however it ended.
+//!
+//! ```text
+//! list and digest inputs ─► access.intent ─► rows go out, batch by batch ─► access.result with the set of source rows
+//!                                                │
+//! killed here: the intent counts as every row of its inputs
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use futures::StreamExt;
+use jiff::Timestamp;
+use lockgate_crypto::{Random, sha256};
+use lockgate_evidence::{
+    AccessIntent, AccessOutcome, AccessResult, AccessedColumn, AccessedRange, AccessedRows, DecidingPolicy, Document,
+    Event, Manifest, SetKind, ShownAs, SourceRange, attachment,
+};
+use lockgate_ledger::Attachment;
+use lockgate_model::{DatasetName, Failure, Form, RowId, RunId};
+use lockgate_plan::{Asker, Authorization, Bound, Governed, Plan};
+use lockgate_trust::Site;
+use tokio::runtime::Handle;
+
+use crate::binding::RunBinding;
+use crate::execute::start;
+use crate::failures;
+use crate::inputs::{PathValues, RunInput, list_inputs};
+use crate::journal::LedgerPosition;
+use crate::pipeline::new_run_id;
+use crate::reading::{Findings, Progress};
+use crate::row_sources::{SourceColumns, ranges, whole_rows};
+use crate::workspace::Workspace;
+
+/// What is asked.
+pub struct QueryRequest<'a> {
+    /// The project.
+    pub project: &'a Site,
+    /// The query as it was written.
+    pub sql: &'a str,
+    /// Its compiled plan.
+    pub plan: &'a Governed<Plan>,
+    /// Who asks.
+    pub asker: &'a Asker,
+    /// What the policies decided.
+    pub authorizations: &'a [Authorization],
+    /// Values of parameters in the paths of files; one without a value stands for any.
+    pub params: BTreeMap<String, String>,
+    /// Whether the sources of each row are wanted.
+    pub provenance: bool,
+    /// Randomness for the access's id.
+    pub random: Arc<dyn Random>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Rows on their way to whoever asked.
+pub struct ShownBatch {
+    /// The columns of the query.
+    pub rows: RecordBatch,
+    /// For each row, what it was made from; empty where it was not asked for.
+    pub sources: Vec<Vec<ShownSource>>,
+}
+
+/// Source rows of a row that was shown.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ShownSource {
+    /// The dataset.
+    pub dataset: DatasetName,
+    /// The store of the input.
+    pub store: String,
+    /// The path of the file, or the name of the table.
+    pub path: String,
+    /// The first row in it, from zero.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+    /// Whether the row was made from all of them. If not, from some of them.
+    pub is_exact: bool,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryOutcome {
+    /// The id of the access, as the ledger has it.
+    pub access: RunId,
+    /// The rows that went out.
+    pub rows: u64,
+    /// Records of the inputs that could not be read and were left out.
+    pub unreadable: u64,
+    /// Where the ledger stands.
+    pub ledger: LedgerPosition,
+}
+
+/// Runs a query and hands its rows out. `take` says whether it wants more.
+pub fn query(
+    request: &QueryRequest<'_>,
+    runtime: &Handle,
+    take: &mut dyn FnMut(ShownBatch) -> Result<bool, Failure>,
+) -> Result<QueryOutcome, Failure> {
+    let QueryRequest { project, plan, .. } = *request;
+    let access = new_run_id(request.random.as_ref(), request.now)?;
+    let doing = format!("query {access}");
+    let principal = Some(request.asker.principal.clone());
+    let mut workspace = Workspace::open(project, runtime, Arc::clone(&request.random), request.now, &doing, principal)?;
+    let keys = Arc::new(workspace.keyring.file_keys()?.into_iter().collect());
+    let inputs = list_inputs(project, plan, PathValues::Given(&request.params), &keys)?;
+    let manifest = Manifest { v: 1, inputs: inputs.iter().map(|input| input.entry.clone()).collect() };
+    let attached = workspace.journal.attach(attachment::MANIFEST, manifest.to_bytes().map_err(failures::bug)?)?;
+    let intent = intent_of(request, &access);
+    workspace.journal.append(vec![(Event::AccessIntent(intent), vec![attached.clone()])])?;
+
+    let mut shown = Shown { rows: 0, listed: BTreeMap::new() };
+    let findings = Arc::new(Findings::default());
+    let binding = RunBinding {
+        inputs: &inputs,
+        protectors: BTreeMap::new(),
+        findings: Arc::clone(&findings),
+        progress: Arc::new(Silent),
+    };
+    let bound = plan.bind(&binding).map_err(|error| failures::engine(&error));
+    let ended = bound.and_then(|bound| {
+        let ended = show(request, &bound, &inputs, runtime, &mut shown, take);
+        for range in whole_rows(bound.passed())? {
+            shown.whole(range);
+        }
+        ended
+    });
+    let outcome = match &ended {
+        Ok(true) => AccessOutcome::Complete,
+        Ok(false) => AccessOutcome::Stopped,
+        Err(_) => AccessOutcome::Failed,
+    };
+    let rows = shown.accessed();
+    let attached = vec![attached, attach_rows(&workspace, &rows)?];
+    let result = AccessResult {
+        access: access.clone(),
+        outcome,
+        rows: shown.rows,
+        source_rows: rows.rows(),
+        is_exact: rows.is_exact(),
+    };
+    workspace.journal.append(vec![(Event::AccessResult(result), attached)])?;
+    ended?;
+    let unreadable = findings.take().values().map(|finding| finding.set_aside.len() as u64).sum();
+    Ok(QueryOutcome { access, rows: shown.rows, unreadable, ledger: workspace.journal.position() })
+}
+
+fn attach_rows(workspace: &Workspace, rows: &AccessedRows) -> Result<Attachment, Failure> {
+    workspace.journal.attach(attachment::ROWS, rows.to_bytes().map_err(failures::bug)?)
+}
+
+/// Hands the rows out; `false` if whoever takes them wanted no more.
+fn show(
+    request: &QueryRequest<'_>,
+    bound: &Governed<Bound>,
+    inputs: &[RunInput],
+    runtime: &Handle,
+    shown: &mut Shown,
+    take: &mut dyn FnMut(ShownBatch) -> Result<bool, Failure>,
+) -> Result<bool, Failure> {
+    let mut batches = start(runtime, bound)?;
+    while let Some(batch) = runtime.block_on(batches.next()) {
+        let batch = batch.map_err(|error| failures::engine(&error))?;
+        let (rows, sources) = SourceColumns::split(&batch, bound.sources())?;
+        let mut of_rows = Vec::new();
+        for row in 0..rows.num_rows() {
+            let mut found = Vec::new();
+            sources.of_row(row, |relation, set| found.push((relation, set)))?;
+            let mut ranges_of_row = Vec::new();
+            for (relation, set) in &found {
+                ranges_of_row.extend(ranges(*relation, set)?);
+            }
+            ranges_of_row.iter().for_each(|range| shown.add(*range));
+            if request.provenance {
+                of_rows.push(shown_sources(&ranges_of_row, inputs)?);
+            }
+        }
+        // The rows count as shown even if whoever takes them fails on the way.
+        shown.rows += rows.num_rows() as u64;
+        if !take(ShownBatch { rows, sources: of_rows })? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Source rows by the names of their inputs. A range over several inputs is told for the first and the last.
+fn shown_sources(ranges: &[SourceRange], inputs: &[RunInput]) -> Result<Vec<ShownSource>, Failure> {
+    let mut found = BTreeSet::new();
+    for range in ranges {
+        let input_of = |id: RowId| {
+            let index = usize::try_from(id.input().get()).unwrap_or(usize::MAX);
+            inputs.get(index).ok_or_else(|| failures::bug("a row of an input that is not there"))
+        };
+        let is_exact = match range.kind {
+            SetKind::Each | SetKind::All => true,
+            SetKind::Some | SetKind::Whole => false,
+        };
+        let source = |id: RowId, first: u64, last: u64| {
+            let entry = &input_of(id)?.entry;
+            let (dataset, path) = (entry.dataset.clone(), entry.path.clone());
+            Ok::<_, Failure>(ShownSource { dataset, store: entry.store.to_string(), path, first, last, is_exact })
+        };
+        match range.first.input() == range.last.input() {
+            true => drop(found.insert(source(range.first, range.first.row(), range.last.row())?)),
+            false => {
+                found.insert(source(range.first, range.first.row(), lockgate_model::ROWS_PER_INPUT_MAX)?);
+                found.insert(source(range.last, 0, range.last.row())?);
+            }
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// The source rows behind what went out so far.
+struct Shown {
+    rows: u64,
+    listed: BTreeMap<(u32, SetKind), Vec<(RowId, RowId)>>,
+}
+
+impl Shown {
+    fn add(&mut self, range: SourceRange) {
+        let kind = match range.kind {
+            SetKind::Each | SetKind::All => SetKind::All,
+            SetKind::Some => SetKind::Some,
+            SetKind::Whole => SetKind::Whole,
+        };
+        let known = self.listed.entry((range.relation, kind)).or_default();
+        match known.last_mut() {
+            Some((first, last)) if (*first..=*last).contains(&range.first) => *last = range.last.max(*last),
+            Some((_, last)) if last.to_i64() + 1 == range.first.to_i64() => *last = range.last,
+            _ => known.push((range.first, range.last)),
+        }
+    }
+
+    fn whole(&mut self, (relation, first, last): (u32, RowId, RowId)) {
+        self.add(SourceRange { relation, kind: SetKind::Whole, first, last });
+    }
+
+    fn accessed(&self) -> AccessedRows {
+        let mut all = Vec::new();
+        for ((relation, kind), ranges) in &self.listed {
+            let mut ranges = ranges.clone();
+            ranges.sort_unstable();
+            let mut apart: Vec<(RowId, RowId)> = Vec::new();
+            for (first, last) in ranges {
+                match apart.last_mut() {
+                    Some((_, end)) if first.to_i64() <= end.to_i64().saturating_add(1) => *end = last.max(*end),
+                    _ => apart.push((first, last)),
+                }
+            }
+            let range = |(first, last)| AccessedRange { relation: *relation, kind: *kind, first, last };
+            all.extend(apart.into_iter().map(range));
+        }
+        all.sort_unstable_by_key(|range| (range.relation, range.first));
+        AccessedRows { ranges: all }
+    }
+}
+
+fn intent_of(request: &QueryRequest<'_>, access: &RunId) -> AccessIntent {
+    let QueryRequest { plan, asker, authorizations, .. } = *request;
+    let mut columns: BTreeMap<DatasetName, Vec<AccessedColumn>> = BTreeMap::new();
+    let mut policies = BTreeSet::new();
+    for authorization in authorizations {
+        let read = plan.columns_read(&authorization.dataset);
+        for access in authorization.columns.iter().filter(|access| read.contains_key(&access.column)) {
+            let form = read.get(&access.column).copied().unwrap_or(Form::Clear);
+            let shown = match (&access.mask, form) {
+                (Some(_), _) | (None, Form::Masked) => ShownAs::Masked,
+                (None, Form::Tokenized) => ShownAs::Tokenized,
+                (None, Form::Sealed) => ShownAs::Sealed,
+                (None, Form::Clear | Form::Dropped) => ShownAs::Clear,
+            };
+            let mask = access.mask.as_ref().map(|(mask, _)| mask.clone());
+            let column = AccessedColumn { column: access.column.clone(), shown, mask };
+            columns.entry(authorization.dataset.clone()).or_default().push(column);
+            policies.extend(access.policy.iter().chain(access.mask.as_ref().map(|(_, policy)| policy)).cloned());
+        }
+        policies.extend(authorization.rows.as_ref().map(|(_, policy)| policy.clone()));
+    }
+    let policy = |policy: lockgate_plan::PolicyReference| DecidingPolicy {
+        id: policy.id,
+        name: policy.name,
+        version: policy.version,
+    };
+    AccessIntent {
+        access: access.clone(),
+        purpose: asker.purpose.clone(),
+        groups: asker.groups.clone(),
+        query_sha256: sha256(request.sql.as_bytes()),
+        plan_sha256: sha256(plan.draw().as_bytes()),
+        columns,
+        policies: policies.into_iter().map(policy).collect(),
+    }
+}
+
+struct Silent;
+
+impl Progress for Silent {
+    fn advance(&self, _: u64, _: u64) {}
+}
