@@ -508,6 +508,9 @@ def seal(folder, seconds):
     found = running(folder)
     pki = pathlib.Path(found["pki"])
     vault_call(found["vault"], pki, "PUT", "sys/seal", {})
+    # It answers before it has let go of everything.
+    while not vault_call(found["vault"], pki, "GET", "sys/seal-status")["sealed"]:
+        time.sleep(0.05)
     print("sealed", flush=True)
     time.sleep(seconds)
     ended = int((folder / "vault.pid").read_text())
