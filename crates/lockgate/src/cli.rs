@@ -331,6 +331,9 @@ pub(crate) struct QueryArgs {
     /// Show with each row what it was made from
     #[arg(long)]
     pub(crate) provenance: bool,
+    /// Give up when the rows took so many seconds to make
+    #[arg(long = "timeout", value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) timeout_s: u64,
     /// How to write the rows
     #[arg(long, default_value = "text")]
     pub(crate) format: RowFormat,

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use lockgate_crypto::{Random, SystemRandom};
 use lockgate_model::{Failure, FailureKind, PipelineName, RunId};
 use lockgate_plan::{Asker, Compiled, CompiledQuery, Governed, Plan, compile_query};
-use lockgate_project::{Code, Diagnostics, Pipeline, Project, Severity, SourceFiles, find_root, nearest, render};
+use lockgate_project::{
+    Code, Diagnostics, Identity, Pipeline, Project, Severity, SourceFiles, find_root, nearest, render,
+};
 use lockgate_trust::Site;
 use tokio::runtime::Runtime;
 
@@ -150,8 +152,21 @@ pub(crate) fn params(params: &[String]) -> Result<BTreeMap<String, String>, Fail
     params.iter().map(parse).collect()
 }
 
-/// Who asks, as a command line names them.
-pub(crate) fn asker(principal: &str, groups: &[String], purpose: Option<&String>) -> Result<Asker, Failure> {
+/// Who asks, as a command line names them, where the project takes its word.
+pub(crate) fn asker(
+    project: &Project,
+    principal: &str,
+    groups: &[String],
+    purpose: Option<&String>,
+) -> Result<Asker, Failure> {
+    match project.identity {
+        Identity::Local => {}
+        Identity::None => {
+            let message = "this project answers no query from the command line: `identity: none`";
+            return Err(Failure::new(FailureKind::Refused, message)
+                .with_help("`identity: local` in lockgate.yaml takes the word of whoever runs the program"));
+        }
+    }
     let principal = principal.parse().map_err(|error| Failure::new(FailureKind::Invalid, format!("--as: {error}")))?;
     Ok(Asker { principal, groups: groups.to_vec(), purpose: purpose.cloned(), address: None, at: now() })
 }

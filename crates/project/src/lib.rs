@@ -53,9 +53,9 @@ pub use policies::{
 };
 pub use project::{
     At, Bind, COLUMNS_PER_DATASET_MAX, Column, CsvDialect, Dataset, DatasetFormat, DatasetSource,
-    EXPECTED_DURATION_S_MAX, FileSource, KeyServices, KeySettings, LedgerConfig, LedgerLocation, LineageSettings,
-    LineageTarget, Output, PATH_BYTES_MAX, Param, ParamType, ParquetOptions, PathTemplate, Pipeline, Project,
-    ProtectRule, RuleMatch, SecretRef, Store, StoreLocation, WriteMode,
+    EXPECTED_DURATION_S_MAX, FileSource, Identity, KeyServices, KeySettings, LedgerConfig, LedgerLocation,
+    LineageSettings, LineageTarget, Output, PATH_BYTES_MAX, Param, ParamType, ParquetOptions, PathTemplate, Pipeline,
+    Project, ProtectRule, RuleMatch, SecretRef, Store, StoreLocation, WriteMode,
 };
 pub use render::{Colour, render};
 pub use sarif::to_sarif;

@@ -75,6 +75,8 @@ pub struct Project {
     pub pipelines: BTreeMap<PipelineName, Pipeline>,
     /// Who may see what.
     pub policies: Policies,
+    /// Whose word is taken for who asks a query.
+    pub identity: Identity,
 }
 
 /// Where OpenLineage events go.
@@ -95,6 +97,16 @@ pub enum LineageTarget {
     Server(String),
     /// A file, which gets a line for each event.
     File(PathBuf),
+}
+
+/// Whose word is taken for who asks a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Identity {
+    /// That of whoever runs the program on this machine.
+    #[default]
+    Local,
+    /// Nobody's.
+    None,
 }
 
 /// A place that holds datasets.

@@ -60,6 +60,18 @@ pub(crate) struct ProjectFile {
     pub(crate) protect: Option<Checked<Vec<Checked<ProtectEntry>>>>,
     /// How the project's policies decide.
     pub(crate) policy: Option<Checked<PolicySettingsEntry>>,
+    /// Whose word is taken for who asks a query. Without it: `local`.
+    pub(crate) identity: Option<Checked<IdentityChoice>>,
+}
+
+/// Whose word is taken for who asks a query.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum IdentityChoice {
+    /// That of whoever runs the program on this machine, who has its keys: `--as` names anybody.
+    Local,
+    /// Nobody's: no query is answered from the command line.
+    None,
 }
 
 /// A place that holds datasets.

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use futures::StreamExt;
@@ -19,7 +20,7 @@ use lockgate_evidence::{
     Event, Manifest, SetKind, ShownAs, SourceRange, attachment,
 };
 use lockgate_ledger::Attachment;
-use lockgate_model::{DatasetName, Failure, Form, RowId, RunId};
+use lockgate_model::{DatasetName, Failure, FailureKind, Form, RowId, RunId};
 use lockgate_plan::{Asker, Authorization, Bound, Governed, Plan};
 use lockgate_trust::Site;
 use tokio::runtime::Handle;
@@ -50,6 +51,8 @@ pub struct QueryRequest<'a> {
     pub params: BTreeMap<String, String>,
     /// Whether the sources of each row are wanted.
     pub provenance: bool,
+    /// How long its rows may take to be made; the time of whoever takes them does not count.
+    pub duration_max: Duration,
     /// Randomness for the access's id.
     pub random: Arc<dyn Random>,
     /// The time.
@@ -162,7 +165,22 @@ fn show(
     take: &mut dyn FnMut(ShownBatch) -> Result<bool, Failure>,
 ) -> Result<bool, Failure> {
     let mut batches = start(runtime, bound)?;
-    while let Some(batch) = runtime.block_on(batches.next()) {
+    let too_long = || {
+        let limit_s = request.duration_max.as_secs();
+        Failure::new(FailureKind::Failed, format!("the query took longer than {limit_s} s"))
+            .with_help("ask for less, or give it more time with `--timeout`")
+    };
+    let mut left = request.duration_max;
+    let mut next = || {
+        if left.is_zero() {
+            return Err(too_long());
+        }
+        let asked = Instant::now();
+        let batch = runtime.block_on(async { tokio::time::timeout(left, batches.next()).await });
+        left = left.saturating_sub(asked.elapsed());
+        batch.map_err(|_| too_long())
+    };
+    while let Some(batch) = next()? {
         let batch = batch.map_err(|error| failures::engine(&error))?;
         let (rows, sources) = SourceColumns::split(&batch, bound.sources())?;
         let mut of_rows = Vec::new();

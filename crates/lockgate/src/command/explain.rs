@@ -13,7 +13,7 @@ use crate::{context, output};
 pub(crate) fn explain(dir: Option<&Path>, args: &ExplainArgs) -> Result<u8, Failure> {
     let project = context::load(dir)?;
     if let (Some(sql), Some(principal)) = (&args.sql, &args.principal) {
-        let asker = context::asker(principal, &args.groups, args.purpose.as_ref())?;
+        let asker = context::asker(&project, principal, &args.groups, args.purpose.as_ref())?;
         let query = context::query(&project, sql, &asker)?;
         match args.format {
             Format::Text => output::print(&query_text(&project, &query, principal))?,

@@ -1,6 +1,7 @@
 //! `query`: rows as somebody sees them, and an entry in the ledger before the first of them is shown.
 
 use std::path::Path;
+use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
@@ -20,7 +21,7 @@ const SOURCES: &str = "lockgate_sources";
 pub(crate) fn query(dir: Option<&Path>, args: &QueryArgs) -> Result<u8, Failure> {
     let project = context::load(dir)?;
     let params = context::params(&args.params)?;
-    let asker = context::asker(&args.principal, &args.groups, args.purpose.as_ref())?;
+    let asker = context::asker(&project, &args.principal, &args.groups, args.purpose.as_ref())?;
     let CompiledQuery { plan, authorizations } = context::query(&project, &args.sql, &asker)?;
     let request = QueryRequest {
         project: &project,
@@ -30,6 +31,7 @@ pub(crate) fn query(dir: Option<&Path>, args: &QueryArgs) -> Result<u8, Failure>
         authorizations: &authorizations,
         params,
         provenance: args.provenance,
+        duration_max: Duration::from_secs(args.timeout_s),
         random: context::random(),
         now: asker.at,
     };

@@ -178,3 +178,22 @@ fn rows_of_joins_and_aggregates_are_traced_to_all_of_their_records_and_down_agai
     assert_eq!(datasets, [json!("analytics.customers"), json!("marts.cities")]);
     site.lockgate(&["verify"]).exits(0);
 }
+
+#[test]
+fn a_project_may_take_nobody_s_word_for_who_asks() {
+    let site = governed();
+    for (identity, code) in [("local", 0), ("none", 3), ("anybody", 2)] {
+        site.write("lockgate.yaml", format!("{}identity: {identity}\n", crate::support::PROJECT));
+        site.lockgate(&["query", "SELECT id FROM customers", "--as", "sam"]).exits(code);
+    }
+}
+
+#[test]
+fn a_query_that_takes_too_long_ends_and_is_told_to_the_ledger() {
+    let site = governed();
+    let args = ["query", "SELECT id FROM customers", "--as", "olga", "--timeout", "0"];
+    let said = site.lockgate(&args).exits(1);
+    assert!(said.err.contains("longer than 0 s") && said.out.is_empty(), "{}{}", said.out, said.err);
+    let verified = site.lockgate(&["verify", "--format", "json"]).exits(0).json();
+    assert_eq!(verified["accesses"], 1);
+}

@@ -19,11 +19,11 @@ use lockgate_model::{
 use lockgate_policy::Options;
 
 use super::{Checker, is_word, policies};
-use crate::raw::{LevelEntry, ProjectFile, ProtectEntry};
+use crate::raw::{IdentityChoice, LevelEntry, ProjectFile, ProtectEntry};
 use crate::yaml::{Checked, Entries};
 use crate::{
-    AwsSettings, Code, Dataset, KeyServices, LedgerConfig, LedgerLocation, LineageSettings, OAuthClient, Pipeline,
-    Policies, Project, ProtectRule, RuleMatch, SourceFiles, Store, TlsSettings, VaultSettings, suggest,
+    AwsSettings, Code, Dataset, Identity, KeyServices, LedgerConfig, LedgerLocation, LineageSettings, OAuthClient,
+    Pipeline, Policies, Project, ProtectRule, RuleMatch, SourceFiles, Store, TlsSettings, VaultSettings, suggest,
 };
 
 /// The level of a column that nothing gives one, where the project has it.
@@ -56,6 +56,7 @@ pub(super) struct Settings {
     protect: Vec<ProtectRule>,
     /// How policies decide.
     pub(super) policy_options: Options,
+    identity: Identity,
 }
 
 impl Settings {
@@ -96,6 +97,10 @@ impl Settings {
                 raw.policy.as_ref().and_then(|entry| entry.value.as_ref()),
                 checker,
             ),
+            identity: match raw.identity.and_then(|identity| identity.value) {
+                None | Some(IdentityChoice::Local) => Identity::Local,
+                Some(IdentityChoice::None) => Identity::None,
+            },
         };
         if let Some(level) = &raw.default_level {
             settings.default_level = settings.level(level, checker);
@@ -206,6 +211,7 @@ impl Settings {
             datasets,
             pipelines,
             policies,
+            identity: self.identity,
         })
     }
 
