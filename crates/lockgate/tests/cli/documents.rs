@@ -100,7 +100,9 @@ fn the_list_of_functions_is_the_program_s() {
 fn the_example_runs_as_the_readme_says() {
     let copy = tempfile::tempdir().unwrap();
     let example = root().join("examples/retail");
-    let listed = ["lockgate.yaml", "catalog/customers.yaml", "pipelines/daily_customers.yaml"].map(String::from);
+    let listed =
+        ["lockgate.yaml", "catalog/customers.yaml", "pipelines/daily_customers.yaml", "policies/customers.yaml"];
+    let listed = listed.map(String::from);
     let data = ["apac", "eu", "latam", "us"].map(|r| format!("data/landing/customers/2026-11-01/customers-{r}.csv"));
     for file in listed.iter().chain(&data) {
         fs::create_dir_all(copy.path().join(file).parent().unwrap()).unwrap();
@@ -118,5 +120,15 @@ fn the_example_runs_as_the_readme_says() {
     let file = fs::read_to_string(copy.path().join("data/landing").join(source["path"].as_str().unwrap())).unwrap();
     let line = file.lines().nth(source["line"].as_u64().unwrap() as usize - 1).unwrap();
     assert!(line.contains("4711"), "{line}");
+    // Who may see what, as its policies say.
+    let sql = "SELECT name, email, birth_date FROM customers WHERE id = 4711";
+    let seen = lockgate(&["query", sql, "--as", "anna", "--format", "json"]).exits(0).json();
+    assert_eq!(seen[0]["email"].as_str().unwrap().len(), 64, "{seen}");
+    assert!(seen[0]["birth_date"].as_str().is_none_or(|date| date.ends_with("-01-01")), "{seen}");
+    let by_country = "SELECT DISTINCT upper(country) AS country FROM customers";
+    let seen = lockgate(&["query", by_country, "--as", "sam", "--format", "json"]).exits(0).json();
+    assert_eq!(seen, serde_json::json!([{ "country": "DE" }]));
+    lockgate(&["query", by_country, "--as", "eve"]).exits(2);
+    lockgate(&["check"]).exits(0);
     lockgate(&["verify"]).exits(0);
 }
