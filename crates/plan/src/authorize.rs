@@ -4,7 +4,7 @@
 //! ```text
 //! policies ─► each column: denied            it is not there: a hidden column and a missing one read the same
 //!                          allowed, masked   the mask stands in its place
-//!                          allowed           the value
+//!                          allowed           the value; opened, if it is sealed and the asker may unseal it
 //!          ─► the rows:    filter            only those
 //! no column allowed ─► the table is not there
 //! ```
@@ -13,20 +13,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datafusion::common::Result as EngineResult;
+use datafusion::common::{Column, Result as EngineResult};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ScalarUDF};
 use jiff::Timestamp;
-use lockgate_model::{ColumnName, DatasetName, Mask, PrincipalName, Protection, TagName};
+use lockgate_model::{ColumnName, DatasetName, Form, Mask, PrincipalName, Protection, TagName};
 use lockgate_policy::{Decision, Engine, MatchType, Request, ResourceTag, TagData, Values};
-use lockgate_project::{Code, PolicyMask, PolicyResource, Project, policy_resource};
+use lockgate_project::{Code, PolicyMask, PolicyResource, Project, UNSEAL_ACCESS, policy_resource};
 
 use crate::guard::Guard;
 use crate::mask::masked_type;
-use crate::policy_expression::{custom_mask, row_filter, whole_table};
+use crate::policy_expression::{custom_mask, name_of, row_filter, whole_table};
 use crate::problem::Problem;
 use crate::protect_function::ProtectFunction;
 use crate::sql::Tables;
-use crate::table::{ROW_ID, Table, TableColumn, arrow_type, value_type};
+use crate::table::{ROW_ID, SealedColumn, Table, TableColumn, arrow_type, value_type};
+use crate::unseal_function::UnsealFunction;
 
 /// The kind of access that a query asks for.
 const SELECT: &str = "select";
@@ -44,6 +45,15 @@ pub struct Asker {
     pub address: Option<String>,
     /// When.
     pub at: Timestamp,
+}
+
+/// What becomes of sealed values that the asker may unseal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SealedValues {
+    /// They stay sealed: pipelines pass them on.
+    PassedOn,
+    /// They are opened.
+    Opened,
 }
 
 /// A policy that decided something.
@@ -66,6 +76,8 @@ pub struct ColumnAccess {
     pub policy: Option<PolicyReference>,
     /// Whether it is seen at all.
     pub is_allowed: bool,
+    /// The policy by which its sealed values are opened, before they are masked.
+    pub unseal: Option<PolicyReference>,
     /// The mask that stands in its place, as the policy names it, and the policy.
     pub mask: Option<(String, PolicyReference)>,
 }
@@ -114,11 +126,12 @@ impl Deciders {
 pub(crate) fn authorize(
     table: &Arc<Table>,
     asker: &Asker,
+    sealed_values: SealedValues,
     policies: &Deciders,
     tables: &Tables,
 ) -> Result<(Option<Arc<Table>>, Authorization), Box<Problem>> {
     let resource = policy_resource(&table.dataset);
-    let ask = Ask { resource: &resource, asker, policies };
+    let ask = Ask { resource: &resource, asker, sealed_values, policies };
     let columns: Vec<ColumnAccess> = table.columns.iter().map(|column| ask.column(column)).collect();
     let rows = ask.rows();
     let authorization = Authorization { dataset: table.dataset.clone(), columns, rows };
@@ -132,11 +145,12 @@ pub(crate) fn authorize(
 struct Ask<'a> {
     resource: &'a PolicyResource,
     asker: &'a Asker,
+    sealed_values: SealedValues,
     policies: &'a Deciders,
 }
 
 impl Ask<'_> {
-    fn ask<T>(&self, column: Option<&TableColumn>, ask: impl Fn(&Request<'_>) -> T) -> T {
+    fn ask<T>(&self, column: Option<&TableColumn>, access: &str, ask: impl Fn(&Request<'_>) -> T) -> T {
         let PolicyResource { database, table } = self.resource;
         let mut resource = vec![("database", Values::One(database)), ("table", Values::One(table))];
         resource.extend(column.map(|column| ("column", Values::One(column.name.as_str()))));
@@ -148,8 +162,8 @@ impl Ask<'_> {
         let context = self.asker.purpose.iter().map(|purpose| ("purpose".to_owned(), purpose.clone())).collect();
         ask(&Request {
             resource: &resource,
-            access: SELECT,
-            action: Some(SELECT),
+            access,
+            action: Some(access),
             user: Some(self.asker.principal.as_str()),
             groups: &groups,
             at: self.asker.at,
@@ -163,11 +177,18 @@ impl Ask<'_> {
 
     fn column(&self, column: &TableColumn) -> ColumnAccess {
         let engine = &self.policies.engine;
-        let (is_allowed, policy) = self.ask(Some(column), |request| {
+        let (is_allowed, policy) = self.ask(Some(column), SELECT, |request| {
             let decision = engine.access(request);
             (decision.is_allowed, reference(&decision))
         });
-        let mask = self.ask(Some(column), |request| {
+        let unseal = match (self.sealed_values, &column.sealed) {
+            (SealedValues::PassedOn, _) | (SealedValues::Opened, None) => None,
+            (SealedValues::Opened, Some(_)) => self.ask(Some(column), UNSEAL_ACCESS, |request| {
+                let decision = engine.access(request);
+                decision.is_allowed.then(|| reference(&decision).unwrap_or_else(undecided))
+            }),
+        };
+        let mask = self.ask(Some(column), SELECT, |request| {
             let decision = engine.mask(request);
             let mask = decision.mask.as_ref().filter(|mask| !mask.is_clear())?;
             let kind = mask.kind.unwrap_or_default();
@@ -177,11 +198,11 @@ impl Ask<'_> {
             };
             Some((text, reference(&decision).unwrap_or_else(undecided)))
         });
-        ColumnAccess { column: column.name.clone(), policy, is_allowed, mask }
+        ColumnAccess { column: column.name.clone(), policy, is_allowed, unseal, mask }
     }
 
     fn rows(&self) -> Option<(String, PolicyReference)> {
-        self.ask(None, |request| {
+        self.ask(None, SELECT, |request| {
             let decision = self.policies.engine.row_filter(request);
             let filter = decision.filter.as_ref().filter(|filter| !filter.trim().is_empty())?;
             Some((filter.to_string(), reference(&decision).unwrap_or_else(undecided)))
@@ -213,15 +234,22 @@ fn guarded(table: &Arc<Table>, authorization: &Authorization, tables: &Tables) -
     let mut columns = Vec::new();
     let mut values = Vec::new();
     let mut is_clear = Vec::new();
+    let mut unsealed = BTreeMap::new();
     let scan = whole_table(table).map_err(|reason| not_evaluable(table, &undecided(), &reason))?;
     for (column, access) in table.columns.iter().zip(&authorization.columns).filter(|(_, access)| access.is_allowed) {
-        let value = Expr::Column(datafusion::common::Column::new(Some(table.dataset.as_str()), column.name.as_str()));
+        let (value, shown) = match (&access.unseal, &column.sealed) {
+            (Some(_), Some(sealed)) => {
+                unsealed.insert(column.name.clone(), sealed.clone());
+                opened(table, column, sealed)
+            }
+            _ => (column_of(table, &column.name), column.clone()),
+        };
         let (value, seen) = match &access.mask {
-            None => (value, column.clone()),
-            Some((mask, policy)) => masked(value, column, mask, table, tables, &scan)
+            None => (value, shown),
+            Some((mask, policy)) => masked(value, &shown, mask, table, tables, &scan)
                 .map_err(|reason| not_evaluable(table, policy, &reason))?,
         };
-        is_clear.push(access.mask.is_none());
+        is_clear.push(access.mask.is_none() && access.unseal.is_none());
         values.push(value.alias(column.name.as_str()));
         columns.push(seen);
     }
@@ -240,11 +268,24 @@ fn guarded(table: &Arc<Table>, authorization: &Authorization, tables: &Tables) -
         let condition = row_filter(filter, table, tables).map_err(refuse)?;
         plan = plan.filter(condition).map_err(|error| refuse(error.strip_backtrace()))?;
     }
-    values.push(Expr::Column(datafusion::common::Column::new(Some(table.dataset.as_str()), ROW_ID)));
+    values.push(Expr::Column(Column::new(Some(name_of(table)), ROW_ID)));
     let plan: EngineResult<LogicalPlan> = plan.project(values).and_then(LogicalPlanBuilder::build);
     let plan = plan.map_err(|error| not_evaluable(table, &undecided(), &error.strip_backtrace()))?;
-    seen.guard = Some(Arc::new(Guard { plan, is_clear }));
+    seen.guard = Some(Arc::new(Guard { plan, is_clear, unsealed }));
     Ok(seen)
+}
+
+fn column_of(table: &Table, column: &ColumnName) -> Expr {
+    Expr::Column(Column::new(Some(name_of(table)), column.as_str()))
+}
+
+/// The values of a sealed column, opened.
+fn opened(table: &Table, column: &TableColumn, sealed: &SealedColumn) -> (Expr, TableColumn) {
+    let function = UnsealFunction::unbound(table.dataset.clone(), column.name.clone(), sealed);
+    let subject = sealed.bound_to.as_ref().map(|subject| column_of(table, subject));
+    let values = std::iter::once(column_of(table, &column.name)).chain(subject).collect();
+    let shown = TableColumn { value_type: sealed.value_type, form: Form::Clear, sealed: None, ..column.clone() };
+    (ScalarUDF::new_from_impl(function).call(values), shown)
 }
 
 /// What stands in the place of a masked column. A mask that does not fit its type, or of a kind that is not known, leaves

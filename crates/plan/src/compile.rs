@@ -16,17 +16,17 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::analyzer::Analyzer;
 use jiff::Timestamp;
-use lockgate_model::{ColumnName, DatasetName, Form, Level, PipelineName};
+use lockgate_model::{ColumnName, DatasetName, Form, Level, PipelineName, ValueType};
 use lockgate_project::{
     Bind, Code, Column, Dataset, Diagnostic, Diagnostics, Pipeline, Project, StoreLocation, WriteMode,
 };
 
-use crate::authorize::{Asker, Authorization};
+use crate::authorize::{Asker, Authorization, SealedValues};
 use crate::classify::{Classified, Selection, classify};
 use crate::demands;
 use crate::facts::DependenceKind;
 use crate::governed::{Governed, Plan};
-use crate::guard::scanned_tables;
+use crate::guard::{scanned_tables, unsealed_columns};
 use crate::null_aware::refuse_lost_nulls;
 use crate::output_column::OutputColumn;
 use crate::problem::Problem;
@@ -34,7 +34,7 @@ use crate::protect_output::{Candidate, Sink, decide, protect_output};
 use crate::provenance::{Provenance, RowShape, carry};
 use crate::see::{Seen, see};
 use crate::sql::{Query, Tables, plan_query, tables_read};
-use crate::table::{Table, TableColumn};
+use crate::table::{SealedColumn, Table, TableColumn};
 
 /// The column of row ids in every table that Lockgate writes.
 pub const ROW_ID_COLUMN: &str = "lockgate_rid";
@@ -81,7 +81,7 @@ pub(crate) fn compile_all(project: &Project, at: Timestamp) -> (Compiled, Tables
         }
         match compile_pipeline(project, pipeline, &tables, at) {
             Ok((plan, warnings)) => {
-                let table = output_table(project, pipeline, plan.columns());
+                let table = output_table(project, pipeline, plan.columns(), &tables);
                 tables.insert(table.dataset.clone(), Arc::new(table));
                 compiled.diagnostics.extend(warnings.iter().map(|problem| place(problem, pipeline)));
                 let unmet = demands::unmet(project, pipeline, &plan);
@@ -110,6 +110,7 @@ pub(crate) fn catalog_table(dataset: &Dataset) -> Table {
         tags: column.tags.iter().map(|tag| tag.value.clone()).collect(),
         because: column.level_origin.clone(),
         form: Form::Clear,
+        sealed: None,
         is_masked: false,
     };
     let subject = match dataset.bind {
@@ -122,7 +123,7 @@ pub(crate) fn catalog_table(dataset: &Dataset) -> Table {
 }
 
 /// What a pipeline wrote, as a later pipeline reads it: a declared protection lowers a level to the sink's clearance.
-pub(crate) fn output_table(project: &Project, pipeline: &Pipeline, columns: &[OutputColumn]) -> Table {
+pub(crate) fn output_table(project: &Project, pipeline: &Pipeline, columns: &[OutputColumn], tables: &Tables) -> Table {
     let clearance = clearance(project, pipeline);
     let column = |column: &OutputColumn| TableColumn {
         name: column.name.clone(),
@@ -132,6 +133,7 @@ pub(crate) fn output_table(project: &Project, pipeline: &Pipeline, columns: &[Ou
         tags: column.tags.clone(),
         because: format!("{} by pipeline `{}`", column.form, pipeline.name.value),
         form: column.form,
+        sealed: sealed_column(&pipeline.into.dataset.value, column, tables),
         is_masked: false,
     };
     let stored = || columns.iter().filter(|column| column.is_stored());
@@ -144,6 +146,32 @@ pub(crate) fn output_table(project: &Project, pipeline: &Pipeline, columns: &[Ou
         subject: subject.map(|column| column.name.clone()),
         guard: None,
     }
+}
+
+/// What it takes to open an output column that is sealed: its own keys, or those of the columns that it passes on.
+fn sealed_column(dataset: &DatasetName, column: &OutputColumn, tables: &Tables) -> Option<SealedColumn> {
+    match column.form {
+        Form::Sealed => {}
+        Form::Clear | Form::Masked | Form::Tokenized | Form::Dropped => return None,
+    }
+    let bound_to = column.bound_to.clone();
+    let erase_by = column.erase_by.clone().filter(|_| bound_to.is_some());
+    if column.protection.is_some() {
+        let sealed_for = BTreeSet::from([(dataset.clone(), column.name.clone())]);
+        return Some(SealedColumn { sealed_for, value_type: column.value_type, bound_to, erase_by });
+    }
+    let sources = column.lineage.iter().filter(|source| source.kind.is_direct()).filter_map(|source| {
+        let columns = &tables.get(&source.dataset)?.columns;
+        columns.iter().find(|column| column.name == source.column)?.sealed.as_ref()
+    });
+    let sources: Vec<&SealedColumn> = sources.collect();
+    let types: BTreeSet<String> = sources.iter().map(|source| source.value_type.to_string()).collect();
+    let value_type = match (types.len(), sources.first()) {
+        (1, Some(source)) => source.value_type,
+        _ => ValueType::Text,
+    };
+    let sealed_for = sources.iter().flat_map(|source| source.sealed_for.iter().cloned()).collect();
+    Some(SealedColumn { sealed_for, value_type, bound_to, erase_by })
 }
 
 fn clearance(project: &Project, pipeline: &Pipeline) -> Level {
@@ -166,7 +194,7 @@ fn compile_pipeline(
 ) -> Result<(Governed<Plan>, Vec<Problem>), Vec<Problem>> {
     let asker =
         Asker { principal: pipeline.runs_as.value.clone(), groups: Vec::new(), purpose: None, address: None, at };
-    let Seen { tables, authorizations } = see(project, &pipeline.sql.value, &asker, tables)?;
+    let Seen { tables, authorizations } = see(project, &pipeline.sql.value, &asker, SealedValues::PassedOn, tables)?;
     let query = plan_query(&pipeline.sql.value, &tables).map_err(|problems| {
         // Whoever keeps the project may know why: only to those who ask, what is hidden is not there.
         let hidden = authorizations.iter().filter(|authorization| !authorization.is_visible());
@@ -225,8 +253,11 @@ pub(crate) fn govern(
     let inputs = query.plan.schema().columns();
     let (logical, carriers) = protect_output(&carried, &inputs, &columns).map_err(uncarried)?;
     let tables = scanned_tables(&query.plan).map_err(uncarried)?;
+    let mut unseals = unsealed_columns(&query.plan).map_err(uncarried)?;
+    let depends = || columns.iter().flat_map(|column| &column.lineage).chain(&filters);
+    unseals.retain(|(dataset, column), _| depends().any(|on| on.dataset == *dataset && on.column == *column));
     let provenance = Provenance { relations, carriers, shape: carried.shape };
-    Ok(Governed::new(Plan { logical, columns, filters, tables, provenance }))
+    Ok(Governed::new(Plan { logical, columns, filters, tables, unseals, provenance }))
 }
 
 fn nothing_visible(authorization: &Authorization, pipeline: &Pipeline) -> Problem {

@@ -17,7 +17,8 @@ use crate::facts::Dependence;
 use crate::output_column::OutputColumn;
 use crate::protect_function::{ProtectFunction, Protector};
 use crate::provenance::{Provenance, RowShape, SourceRelation};
-use crate::table::{Reading, Table, planned_here, schema_with_row_ids};
+use crate::table::{Reading, SealedColumn, Table, planned_here, schema_with_row_ids};
+use crate::unseal_function::{UnsealFunction, Unsealer};
 
 /// The proof that what it holds was classified and protected by this crate.
 ///
@@ -36,6 +37,7 @@ pub struct Plan {
     pub(crate) columns: Vec<OutputColumn>,
     pub(crate) filters: Vec<Dependence>,
     pub(crate) tables: BTreeMap<DatasetName, Arc<Table>>,
+    pub(crate) unseals: BTreeMap<(DatasetName, ColumnName), SealedColumn>,
     pub(crate) provenance: Provenance,
 }
 
@@ -51,6 +53,9 @@ pub struct Bound {
 pub trait Binding {
     /// The rows of a table, with exactly this schema: the table's columns, then the row id (bigint, never null).
     fn rows(&self, table: &Table, schema: SchemaRef) -> Result<Arc<dyn TableProvider>>;
+
+    /// What opens the values of a sealed column that whoever asks may unseal.
+    fn unsealer(&self, dataset: &DatasetName, column: &ColumnName) -> Result<Arc<dyn Unsealer>>;
 
     /// The protector of an output column that is sealed, tokenized or format-preservingly encrypted.
     fn protector(&self, column: &OutputColumn) -> Result<Arc<dyn Protector>>;
@@ -105,6 +110,11 @@ impl Governed<Plan> {
         self.inner.tables.values().map(AsRef::as_ref)
     }
 
+    /// The sealed columns that the plan opens, and what that takes.
+    pub fn unseals(&self) -> &BTreeMap<(DatasetName, ColumnName), SealedColumn> {
+        &self.inner.unseals
+    }
+
     /// The plan, drawn for people: one node a line, with what policies put before each table.
     pub fn draw(&self) -> String {
         draw(&self.inner.logical)
@@ -114,7 +124,7 @@ impl Governed<Plan> {
     pub fn bind(&self, binding: &dyn Binding) -> Result<Governed<Bound>> {
         let passed = Mutex::new(BTreeMap::new());
         let logical = self.inner.logical.clone().transform_up_with_subqueries(|node| match node {
-            LogicalPlan::TableScan(scan) => bind_scan(scan, binding, &passed).map(Transformed::yes),
+            LogicalPlan::TableScan(scan) => self.bind_scan(scan, binding, &passed).map(Transformed::yes),
             other => other.map_expressions(|expr| expr.transform_up(|expr| self.bind_expression(expr, binding))),
         });
         let sources = self.inner.provenance.carriers.iter().map(|carrier| carrier.source).collect();
@@ -135,41 +145,56 @@ impl Governed<Plan> {
         call.func = Arc::new(ScalarUDF::new_from_impl(function.bind(binding.protector(column)?)));
         Ok(Transformed::yes(Expr::ScalarFunction(call)))
     }
-}
 
-fn bind_scan(
-    scan: TableScan,
-    binding: &dyn Binding,
-    passed: &Mutex<BTreeMap<usize, Arc<PassedRows>>>,
-) -> Result<LogicalPlan> {
-    let source = planned_here(&scan.source)
-        .ok_or_else(|| DataFusionError::Internal(format!("scan of `{}` was not planned here", scan.table_name)))?;
-    let table = &source.table;
-    let recorder = match source.reading {
-        Reading::Plain | Reading::WithRowIds => None,
-        Reading::AsAWhole(relation) => {
-            let mut passed = passed.lock().unwrap_or_else(PoisonError::into_inner);
-            Some(Arc::clone(passed.entry(relation).or_default()))
+    fn bind_scan(
+        &self,
+        scan: TableScan,
+        binding: &dyn Binding,
+        passed: &Mutex<BTreeMap<usize, Arc<PassedRows>>>,
+    ) -> Result<LogicalPlan> {
+        let source = planned_here(&scan.source)
+            .ok_or_else(|| DataFusionError::Internal(format!("scan of `{}` was not planned here", scan.table_name)))?;
+        let table = &source.table;
+        let recorder = match source.reading {
+            Reading::Plain | Reading::WithRowIds => None,
+            Reading::AsAWhole(relation) => {
+                let mut passed = passed.lock().unwrap_or_else(PoisonError::into_inner);
+                Some(Arc::clone(passed.entry(relation).or_default()))
+            }
+        };
+        let schema = schema_with_row_ids(table);
+        let provider: Arc<dyn TableProvider> = match (&table.guard, recorder) {
+            (None, None) => rows_of(table, binding)?,
+            (None, Some(passed)) => {
+                let rows = provider_as_source(rows_of(table, binding)?);
+                let inside = LogicalPlan::TableScan(TableScanBuilder::new(scan.table_name.clone(), rows).build()?);
+                let is_clear = vec![true; table.columns.len()];
+                Arc::new(GuardedTable { schema, inside, is_clear, passed: Some(passed) })
+            }
+            (Some(guard), passed) => {
+                let inside = guard.plan.clone().transform_up_with_subqueries(|node| match node {
+                    LogicalPlan::TableScan(scan) => bind_raw_scan(scan, binding).map(Transformed::yes),
+                    other => other.map_expressions(|expr| expr.transform_up(|expr| self.bind_unseal(expr, binding))),
+                });
+                Arc::new(GuardedTable { schema, inside: inside.data()?, is_clear: guard.is_clear.clone(), passed })
+            }
+        };
+        scan_of(scan.table_name, source.reading, table, provider)
+    }
+
+    /// Gives keys to what opens a column that the plan reads; what it does not read is never opened.
+    fn bind_unseal(&self, expr: Expr, binding: &dyn Binding) -> Result<Transformed<Expr>> {
+        let Expr::ScalarFunction(mut call) = expr else { return Ok(Transformed::no(expr)) };
+        let Some(function) = call.func.inner().downcast_ref::<UnsealFunction>() else {
+            return Ok(Transformed::no(Expr::ScalarFunction(call)));
+        };
+        if !self.inner.unseals.contains_key(&(function.dataset.clone(), function.column.clone())) {
+            return Ok(Transformed::no(Expr::ScalarFunction(call)));
         }
-    };
-    let schema = schema_with_row_ids(table);
-    let provider: Arc<dyn TableProvider> = match (&table.guard, recorder) {
-        (None, None) => rows_of(table, binding)?,
-        (None, Some(passed)) => {
-            let rows = provider_as_source(rows_of(table, binding)?);
-            let inside = LogicalPlan::TableScan(TableScanBuilder::new(scan.table_name.clone(), rows).build()?);
-            let is_clear = vec![true; table.columns.len()];
-            Arc::new(GuardedTable { schema, inside, is_clear, passed: Some(passed) })
-        }
-        (Some(guard), passed) => {
-            let inside = guard.plan.clone().transform_up_with_subqueries(|node| match node {
-                LogicalPlan::TableScan(scan) => bind_raw_scan(scan, binding).map(Transformed::yes),
-                other => Ok(Transformed::no(other)),
-            });
-            Arc::new(GuardedTable { schema, inside: inside.data()?, is_clear: guard.is_clear.clone(), passed })
-        }
-    };
-    scan_of(scan.table_name, source.reading, table, provider)
+        let unsealer = binding.unsealer(&function.dataset, &function.column)?;
+        call.func = Arc::new(ScalarUDF::new_from_impl(function.bind(unsealer)));
+        Ok(Transformed::yes(Expr::ScalarFunction(call)))
+    }
 }
 
 /// A scan inside of a guard: the whole table, as the policy sees it.

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::LogicalPlan;
-use lockgate_model::DatasetName;
+use lockgate_model::{ColumnName, DatasetName};
 
-use crate::table::{Table, table_of};
+use crate::table::{SealedColumn, Table, table_of};
 
 /// What stands between the rows of a table and whoever asks.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(crate) struct Guard {
     pub(crate) plan: LogicalPlan,
     /// For each visible column, whether it is the table's own value, unchanged.
     pub(crate) is_clear: Vec<bool>,
+    /// The sealed columns that are opened for whoever asks.
+    pub(crate) unsealed: BTreeMap<ColumnName, SealedColumn>,
 }
 
 impl Guard {
@@ -32,6 +34,21 @@ impl Guard {
     pub(crate) fn tables(&self) -> Result<BTreeMap<DatasetName, Arc<Table>>> {
         scanned_tables(&self.plan)
     }
+}
+
+/// The sealed columns that are opened for whoever asks, of the tables that a plan scans.
+pub(crate) fn unsealed_columns(plan: &LogicalPlan) -> Result<BTreeMap<(DatasetName, ColumnName), SealedColumn>> {
+    let mut found = BTreeMap::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(table) = table_of(&scan.source)
+        {
+            let unsealed = table.guard.iter().flat_map(|guard| &guard.unsealed);
+            found.extend(unsealed.map(|(column, sealed)| ((table.dataset.clone(), column.clone()), sealed.clone())));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(found)
 }
 
 /// The tables that a plan scans, those of its subqueries included.

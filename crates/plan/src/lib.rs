@@ -49,6 +49,7 @@ mod see;
 mod sql;
 mod sql_lineage;
 mod table;
+mod unseal_function;
 
 pub use authorize::{Asker, Authorization, ColumnAccess, PolicyReference};
 pub use barrier::PassedRows;
@@ -70,4 +71,5 @@ pub use sql_lineage::{
     InputLineage, NamedTable, NamedTables, OutputLineage, SCOPE_COLUMNS_MAX, SqlDialect, StatementLineage, is_type,
     lineage_of_statement,
 };
-pub use table::{Table, TableColumn, arrow_type};
+pub use table::{SealedColumn, Table, TableColumn, arrow_type};
+pub use unseal_function::Unsealer;

@@ -11,6 +11,8 @@ use crate::facts::{Dependence, DependenceKind};
 pub struct OutputColumn {
     /// Its name in the sink.
     pub name: ColumnName,
+    /// The type of its values before protection.
+    pub value_type: ValueType,
     /// The type in which the sink stores it, after protection.
     pub stored_type: ValueType,
     /// Its classification before protection.

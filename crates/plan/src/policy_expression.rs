@@ -49,8 +49,8 @@ pub(crate) fn whole_table(table: &Arc<Table>) -> Result<LogicalPlan, String> {
         .map_err(|error| error.strip_backtrace())
 }
 
-/// The name of a table in plans.
-fn name_of(table: &Table) -> TableReference {
+/// The name of a table in the plans of policies.
+pub(crate) fn name_of(table: &Table) -> TableReference {
     TableReference::bare(table.dataset.as_str())
 }
 

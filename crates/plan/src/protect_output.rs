@@ -78,6 +78,7 @@ fn decide_column(candidate: &Candidate, sink: &Sink<'_>) -> Result<OutputColumn,
     };
     Ok(OutputColumn {
         name: name.clone(),
+        value_type: plain_type,
         stored_type,
         level: facts.level,
         tags: facts.tags.clone(),

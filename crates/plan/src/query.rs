@@ -6,7 +6,7 @@ use datafusion::common::Column;
 use lockgate_model::{ColumnName, Form};
 use lockgate_project::{Code, Diagnostic, Diagnostics, Project, SourceFiles, Span};
 
-use crate::authorize::{Asker, Authorization, Deciders};
+use crate::authorize::{Asker, Authorization, Deciders, SealedValues};
 use crate::classify::classify;
 use crate::compile::{catalog_tables, coerce_types, compile_all, govern};
 use crate::facts::Facts;
@@ -52,10 +52,10 @@ fn compile_one(project: &Project, sql: &str, asker: &Asker) -> Result<CompiledQu
         ]);
     };
     let tables = tables_for(project, sql, asker);
-    let Seen { tables: seen, authorizations } = see(project, sql, asker, &tables)?;
+    let Seen { tables: seen, authorizations } = see(project, sql, asker, SealedValues::Opened, &tables)?;
     let query = plan_query(sql, &seen).or_else(|_| {
         // Suggestions are made among everything that the asker sees.
-        plan_query(sql, &see_all(&policies, asker, &tables))
+        plan_query(sql, &see_all(&policies, asker, SealedValues::Opened, &tables))
     })?;
     let one = |problem: Box<Problem>| vec![*problem];
     refuse_lost_nulls(&query.plan, &query.places).map_err(one)?;
@@ -92,6 +92,7 @@ fn tables_for(project: &Project, sql: &str, asker: &Asker) -> Tables {
 fn shown(name: ColumnName, stored_type: lockgate_model::ValueType, facts: Facts) -> OutputColumn {
     OutputColumn {
         name,
+        value_type: stored_type,
         stored_type,
         level: facts.level,
         tags: facts.tags,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lockgate_project::Project;
 
-use crate::authorize::{Asker, Authorization, Deciders, authorize};
+use crate::authorize::{Asker, Authorization, Deciders, SealedValues, authorize};
 use crate::problem::Problem;
 use crate::sql::{Tables, tables_read};
 
@@ -16,33 +16,40 @@ pub(crate) struct Seen {
 }
 
 /// The tables that the SQL names. Without policies a project's pipelines see everything.
-pub(crate) fn see(project: &Project, sql: &str, asker: &Asker, tables: &Tables) -> Result<Seen, Vec<Problem>> {
+pub(crate) fn see(
+    project: &Project,
+    sql: &str,
+    asker: &Asker,
+    sealed_values: SealedValues,
+    tables: &Tables,
+) -> Result<Seen, Vec<Problem>> {
     match Deciders::of(project) {
         None => Ok(Seen { tables: tables.clone(), authorizations: Vec::new() }),
         Some(policies) => {
             let named = tables_read(sql, &tables.keys().cloned().collect());
             let named = tables.iter().filter(|(name, _)| named.contains(name));
-            see_those(&policies, asker, tables, named.map(|(_, table)| table))
+            see_those(&policies, asker, sealed_values, tables, named.map(|(_, table)| table))
         }
     }
 }
 
 /// All tables that the asker sees.
-pub(crate) fn see_all(policies: &Deciders, asker: &Asker, tables: &Tables) -> Tables {
-    let one = |table| see_those(policies, asker, tables, std::iter::once(table));
+pub(crate) fn see_all(policies: &Deciders, asker: &Asker, sealed_values: SealedValues, tables: &Tables) -> Tables {
+    let one = |table| see_those(policies, asker, sealed_values, tables, std::iter::once(table));
     tables.values().filter_map(|table| one(table).ok()).flat_map(|seen| seen.tables).collect()
 }
 
 fn see_those<'a>(
     policies: &Deciders,
     asker: &Asker,
+    sealed_values: SealedValues,
     tables: &Tables,
     named: impl Iterator<Item = &'a Arc<crate::table::Table>>,
 ) -> Result<Seen, Vec<Problem>> {
     let mut seen = Seen { tables: Tables::new(), authorizations: Vec::new() };
     let mut problems = Vec::new();
     for table in named {
-        match authorize(table, asker, policies, tables) {
+        match authorize(table, asker, sealed_values, policies, tables) {
             Ok((table, authorization)) => {
                 seen.tables.extend(table.map(|table| (table.dataset.clone(), table)));
                 seen.authorizations.push(authorization);

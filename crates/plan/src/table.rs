@@ -42,8 +42,23 @@ pub struct TableColumn {
     pub because: String,
     /// The form its values arrive in.
     pub form: Form,
+    /// What it takes to open its values, where the form is sealed.
+    pub sealed: Option<SealedColumn>,
     /// Whether a policy's mask stands in the place of the value. SQL may compute with it as with any value.
     pub is_masked: bool,
+}
+
+/// What it takes to open the values of a sealed column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedColumn {
+    /// The columns under whose keys the values were sealed. A value under any other key was put there by somebody.
+    pub sealed_for: BTreeSet<(DatasetName, ColumnName)>,
+    /// The type of the values before they were sealed.
+    pub value_type: ValueType,
+    /// The column of the same table whose value each is bound to.
+    pub bound_to: Option<ColumnName>,
+    /// The dataset whose subjects' own keys they are under, where they can be erased.
+    pub erase_by: Option<DatasetName>,
 }
 
 /// The column that carries row ids through a plan; no user's SQL can name it, since the prefix is reserved.

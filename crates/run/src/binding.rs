@@ -8,8 +8,8 @@ use datafusion::catalog::TableProvider;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::{DataFusionError, Result};
 use lockgate_connect::SourceColumn;
-use lockgate_model::{ColumnName, InputOrdinal};
-use lockgate_plan::{Binding, OutputColumn, Protector, Table, TableColumn};
+use lockgate_model::{ColumnName, DatasetName, InputOrdinal};
+use lockgate_plan::{Binding, OutputColumn, Protector, Table, TableColumn, Unsealer};
 
 use crate::inputs::RunInput;
 use crate::reading::{Findings, Progress, TableReader};
@@ -18,6 +18,7 @@ use crate::reading::{Findings, Progress, TableReader};
 pub(crate) struct RunBinding<'a> {
     pub(crate) inputs: &'a [RunInput],
     pub(crate) protectors: BTreeMap<ColumnName, Arc<dyn Protector>>,
+    pub(crate) unsealers: BTreeMap<(DatasetName, ColumnName), Arc<dyn Unsealer>>,
     pub(crate) findings: Arc<Findings>,
     pub(crate) progress: Arc<dyn Progress>,
 }
@@ -45,6 +46,11 @@ impl Binding for RunBinding<'_> {
             progress: Arc::clone(&self.progress),
         };
         Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(reader)])?))
+    }
+
+    fn unsealer(&self, dataset: &DatasetName, column: &ColumnName) -> Result<Arc<dyn Unsealer>> {
+        let unsealer = self.unsealers.get(&(dataset.clone(), column.clone())).map(Arc::clone);
+        unsealer.ok_or_else(|| DataFusionError::Internal(format!("no keys were prepared for `{dataset}.{column}`")))
     }
 
     fn protector(&self, column: &OutputColumn) -> Result<Arc<dyn Protector>> {

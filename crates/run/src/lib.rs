@@ -30,6 +30,7 @@ mod requarantine;
 mod row_sources;
 mod sink;
 mod source_table;
+mod unsealers;
 mod workspace;
 
 pub use erase::{EraseOutcome, EraseRequest, RemainingColumn, erase};

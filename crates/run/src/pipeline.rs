@@ -325,7 +325,9 @@ impl Attempt<'_> {
     ) -> Result<(CommitRecord, Manifest), NotCommitted> {
         let findings = Arc::new(Findings::default());
         let progress = Arc::clone(&self.request.progress);
-        let binding = RunBinding { inputs, protectors, findings: Arc::clone(&findings), progress };
+        // What a pipeline passes on stays sealed.
+        let unsealers = BTreeMap::new();
+        let binding = RunBinding { inputs, protectors, unsealers, findings: Arc::clone(&findings), progress };
         let bound = self.request.plan.bind(&binding).map_err(|error| failures::engine(&error))?;
         let mut transaction = sink.begin(store, spec, &self.run, files)?;
         let is_row_wise = self.request.plan.is_row_wise();

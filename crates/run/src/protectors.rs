@@ -11,7 +11,7 @@ use lockgate_plan::Protector;
 use lockgate_trust::SubjectSalts;
 
 /// The canonical text of a column's values: what is sealed and tokenized, whatever the type.
-fn canonical(values: &ArrayRef) -> Result<StringArray, String> {
+pub(crate) fn canonical(values: &ArrayRef) -> Result<StringArray, String> {
     let text = cast(values, &DataType::Utf8).map_err(|_| "its values have no text form".to_owned())?;
     Ok(text.as_string::<i32>().clone())
 }

@@ -33,6 +33,7 @@ use crate::journal::LedgerPosition;
 use crate::pipeline::new_run_id;
 use crate::reading::{Findings, Progress};
 use crate::row_sources::{SourceColumns, ranges, whole_rows};
+use crate::unsealers::unsealers;
 use crate::workspace::Workspace;
 
 /// What is asked.
@@ -112,6 +113,7 @@ pub fn query(
     let inputs = list_inputs(project, plan, PathValues::Given(&request.params), &keys)?;
     let manifest = Manifest { v: 1, inputs: inputs.iter().map(|input| input.entry.clone()).collect() };
     let attached = workspace.journal.attach(attachment::MANIFEST, manifest.to_bytes().map_err(failures::bug)?)?;
+    let unsealers = unsealers(plan, &workspace.keyring)?;
     let intent = intent_of(request, &access);
     workspace.journal.append(vec![(Event::AccessIntent(intent), vec![attached.clone()])])?;
 
@@ -120,6 +122,7 @@ pub fn query(
     let binding = RunBinding {
         inputs: &inputs,
         protectors: BTreeMap::new(),
+        unsealers,
         findings: Arc::clone(&findings),
         progress: Arc::new(Silent),
     };
@@ -286,16 +289,18 @@ fn intent_of(request: &QueryRequest<'_>, access: &RunId) -> AccessIntent {
         let read = plan.columns_read(&authorization.dataset);
         for access in authorization.columns.iter().filter(|access| read.contains_key(&access.column)) {
             let form = read.get(&access.column).copied().unwrap_or(Form::Clear);
-            let shown = match (&access.mask, form) {
-                (Some(_), _) | (None, Form::Masked) => ShownAs::Masked,
-                (None, Form::Tokenized) => ShownAs::Tokenized,
-                (None, Form::Sealed) => ShownAs::Sealed,
-                (None, Form::Clear | Form::Dropped) => ShownAs::Clear,
+            let shown = match (&access.mask, &access.unseal, form) {
+                (Some(_), _, _) | (None, None, Form::Masked) => ShownAs::Masked,
+                (None, Some(_), _) => ShownAs::Unsealed,
+                (None, None, Form::Tokenized) => ShownAs::Tokenized,
+                (None, None, Form::Sealed) => ShownAs::Sealed,
+                (None, None, Form::Clear | Form::Dropped) => ShownAs::Clear,
             };
             let mask = access.mask.as_ref().map(|(mask, _)| mask.clone());
             let column = AccessedColumn { column: access.column.clone(), shown, mask };
             columns.entry(authorization.dataset.clone()).or_default().push(column);
-            policies.extend(access.policy.iter().chain(access.mask.as_ref().map(|(_, policy)| policy)).cloned());
+            let mask = access.mask.as_ref().map(|(_, policy)| policy);
+            policies.extend(access.policy.iter().chain(&access.unseal).chain(mask).cloned());
         }
         policies.extend(authorization.rows.as_ref().map(|(_, policy)| policy.clone()));
     }

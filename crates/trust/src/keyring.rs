@@ -1,5 +1,6 @@
 //! The keys of a project, opened: what a run protects with, and what `lockgate keys` shows and changes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{Span, Timestamp, ToSpan};
@@ -162,8 +163,18 @@ impl Keyring {
     pub fn subject_salts(&mut self, dataset: &DatasetName) -> Result<SubjectSalts, TrustError> {
         let scope = KeyScope::Subjects { dataset: dataset.clone() };
         let key = self.active_key(&scope, TOKEN_ALGORITHM, None)?;
+        self.open_salts(dataset, &key)
+    }
+
+    /// The salts of a dataset's subjects, if any were made.
+    pub fn known_subject_salts(&self, dataset: &DatasetName) -> Result<Option<SubjectSalts>, TrustError> {
+        let key = self.find_active(&KeyScope::Subjects { dataset: dataset.clone() });
+        key.map(|key| self.open_salts(dataset, &key)).transpose()
+    }
+
+    fn open_salts(&self, dataset: &DatasetName, key: &KeyRecord) -> Result<SubjectSalts, TrustError> {
         let domain: DomainName = SUBJECTS_DOMAIN.parse().map_err(crypto)?;
-        let names = DomainKey::new(self.unwrap(&key)?).tokenizer(&self.project, &domain).map_err(crypto)?;
+        let names = DomainKey::new(self.unwrap(key)?).tokenizer(&self.project, &domain).map_err(crypto)?;
         let folder = self.ledger.as_folder().ok_or_else(|| TrustError::Salts {
             path: self.ledger.to_string().into(),
             reason: "the ledger lies in a bucket, which holds no file that is changed in place".into(),
@@ -219,8 +230,39 @@ impl Keyring {
         let record = self.table.deks.iter().find(|record| record.id == dek).ok_or_else(unknown)?;
         let key = self.table.keys.iter().find(|key| key.id == record.key).ok_or_else(unknown)?;
         let KeyScope::Column { dataset, column } = &key.scope else { return Err(unknown()) };
-        let column_key = ColumnKey::new(self.unwrap(key)?);
-        let opening = column_key.opening_dek(&record.writer, dek).map_err(crypto)?;
+        self.opener_of(record, &ColumnKey::new(self.unwrap(key)?), dataset, column)
+    }
+
+    /// What opens the values that were sealed for a column, by their data keys; `None` for those whose key was shredded.
+    /// Unwraps each of the column's keys once.
+    pub fn openers(
+        &self,
+        dataset: &DatasetName,
+        column: &ColumnName,
+    ) -> Result<BTreeMap<DekId, Option<Opener>>, TrustError> {
+        let scope = KeyScope::Column { dataset: dataset.clone(), column: column.clone() };
+        let mut openers = BTreeMap::new();
+        for key in self.table.keys.iter().filter(|key| key.scope == scope) {
+            let column_key = match key.state {
+                KeyState::Active | KeyState::Retired => Some(ColumnKey::new(self.unwrap(key)?)),
+                KeyState::Shredded => None,
+            };
+            for record in self.table.deks.iter().filter(|record| record.key == key.id) {
+                let opener = column_key.as_ref().map(|key| self.opener_of(record, key, dataset, column));
+                openers.insert(record.id, opener.transpose()?);
+            }
+        }
+        Ok(openers)
+    }
+
+    fn opener_of(
+        &self,
+        record: &DekRecord,
+        key: &ColumnKey,
+        dataset: &DatasetName,
+        column: &ColumnName,
+    ) -> Result<Opener, TrustError> {
+        let opening = key.opening_dek(&record.writer, record.id).map_err(crypto)?;
         let context = ValueContext { project: self.project.clone(), dataset: dataset.clone(), column: column.clone() };
         Opener::new(&opening, &context).map_err(crypto)
     }
@@ -240,7 +282,7 @@ impl Keyring {
     /// Wraps every key that is not under the active key-encryption key anew; says how many.
     pub fn rewrap(&mut self) -> Result<usize, TrustError> {
         let active = self.store.active()?;
-        let mut wrapped_sha256 = std::collections::BTreeMap::new();
+        let mut wrapped_sha256 = BTreeMap::new();
         let stale: Vec<usize> = (0..self.table.keys.len())
             .filter(|index| {
                 self.table.keys.get(*index).is_some_and(|key| key.wrapped.is_some() && key.kek_version != active)

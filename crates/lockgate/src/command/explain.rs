@@ -44,12 +44,15 @@ fn query_text(project: &Project, query: &CompiledQuery, principal: &str) -> Stri
     let mut rows = Vec::new();
     for authorization in &query.authorizations {
         for access in &authorization.columns {
-            let what = match (&access.mask, access.is_allowed) {
-                (_, false) => "hidden".to_owned(),
-                (Some((mask, _)), true) => format!("masked: {mask}"),
-                (None, true) => "clear".to_owned(),
+            let what = match (&access.mask, &access.unseal, access.is_allowed) {
+                (_, _, false) => "hidden".to_owned(),
+                (Some((mask, _)), None, true) => format!("masked: {mask}"),
+                (Some((mask, _)), Some(_), true) => format!("unsealed and masked: {mask}"),
+                (None, Some(_), true) => "unsealed".to_owned(),
+                (None, None, true) => "seen".to_owned(),
             };
-            let policy = access.mask.as_ref().map(|(_, policy)| policy).or(access.policy.as_ref());
+            let mask = access.mask.as_ref().map(|(_, policy)| policy);
+            let policy = mask.or(access.unseal.as_ref()).or(access.policy.as_ref());
             rows.push(vec![format!("{}.{}", authorization.dataset, access.column), what, by(policy)]);
         }
         if let Some((filter, policy)) = &authorization.rows {
@@ -84,6 +87,7 @@ fn query_json(project: &Project, query: &CompiledQuery, principal: &str) -> serd
             "column": access.column,
             "allowed": access.is_allowed,
             "policy": access.policy.as_ref().map(policy),
+            "unseal": access.unseal.as_ref().map(policy),
             "mask": access.mask.as_ref().map(|(mask, by)| json!({ "kind": mask, "policy": policy(by) })),
         })
     };

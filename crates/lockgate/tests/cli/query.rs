@@ -197,3 +197,95 @@ fn a_query_that_takes_too_long_ends_and_is_told_to_the_ledger() {
     let verified = site.lockgate(&["verify", "--format", "json"]).exits(0).json();
     assert_eq!(verified["accesses"], 1);
 }
+
+const UNSEALING: &str = "\
+policies:
+  - policy: the job reads and writes
+    on: { datasets: ['*', '*.*'] }
+    allow: [{ users: [svc-etl], access: [select] }]
+  - policy: analysts read customers
+    on: { datasets: [analytics.customers, marts.names] }
+    allow: [{ users: [anna, olga, ines], access: [select] }]
+    mask: [{ users: [ines], columns: [name], with: 'show_first: 4' }]
+  - policy: names are opened
+    on: { datasets: [analytics.customers, marts.names], columns: [name, born] }
+    allow: [{ users: [olga, ines, walter], access: [unseal] }]
+";
+
+/// The customers with sealed names and birth dates, and a table that another pipeline made of them.
+fn sealed() -> Site {
+    let site = Site::new();
+    site.replace("lockgate.yaml", "'mask(date_to_year)'", "seal");
+    site.write("policies/customers.yaml", UNSEALING);
+    site.write(
+        "pipelines/names.yaml",
+        "pipeline: names\nsql: SELECT id, name AS called, born FROM analytics.customers WHERE id < 3\n\
+         into: { dataset: marts.names, store: warehouse, mode: merge, key: [id] }\nruns_as: svc-etl\n",
+    );
+    site.replace("policies/customers.yaml", "columns: [name, born]", "columns: [name, called, born]");
+    site.lockgate(&["run", "daily"]).exits(0);
+    site.lockgate(&["run", "names"]).exits(0);
+    site
+}
+
+#[test]
+fn sealed_values_are_opened_for_those_who_hold_the_grant() {
+    let site = sealed();
+    let names = "SELECT id, name, born FROM analytics.customers WHERE id = 1";
+    let of = |principal: &str| rows(&site, names, principal)[0].clone();
+    assert!(of("anna")["name"].as_str().unwrap().starts_with("lg1."), "{}", of("anna"));
+    assert_eq!(of("olga"), json!({ "id": 1, "name": "Ada Lovelace", "born": "1815-12-10" }));
+    assert_eq!(of("ines")["name"], "Ada Xxxxxxxx", "a mask hides what was opened");
+    site.lockgate(&["query", names, "--as", "walter"]).exits(2);
+    // An opened value has the type that it had: sealed text has no year, and no order.
+    let born = "SELECT id FROM analytics.customers WHERE born < DATE '1900-01-01'";
+    assert_eq!(rows(&site, born, "olga"), json!([{ "id": 1 }]));
+    site.lockgate(&["query", born, "--as", "anna"]).exits(3);
+    // What a second pipeline passed on is opened with the keys of the first.
+    let passed = "SELECT called FROM marts.names ORDER BY called";
+    assert_eq!(rows(&site, passed, "olga"), json!([{ "called": "Ada Lovelace" }, { "called": "Hopper, Grace" }]));
+    let ledger = site.lockgate(&["query", passed, "--as", "olga"]).exits(0);
+    assert!(ledger.err.contains("2 rows shown to olga"), "{}", ledger.err);
+    let ledger: String =
+        site.files(".lockgate/ledger").into_values().map(|file| String::from_utf8_lossy(&file).into_owned()).collect();
+    assert!(ledger.contains(r#"{"column":"called","shown":"unsealed"}"#), "{ledger}");
+    let explained = site.lockgate(&["explain", "--sql", names, "--as", "olga"]).exits(0).out;
+    assert!(explained.contains("lockgate_unseal(") && explained.contains("names are opened"), "{explained}");
+}
+
+#[test]
+fn a_sealed_value_opens_in_its_own_row_and_column_alone() {
+    let site = sealed();
+    let names = "SELECT id, name FROM analytics.customers ORDER BY id";
+    let database = rusqlite::Connection::open(site.path("warehouse.db")).unwrap();
+    let put = |sql: &str| database.execute(sql, []).unwrap();
+    put("CREATE TABLE kept AS SELECT * FROM \"analytics.customers\"");
+    for (moved, of_another) in [
+        ("UPDATE \"analytics.customers\" SET name = (SELECT name FROM kept WHERE id = 2) WHERE id = 1", "another row"),
+        ("UPDATE \"analytics.customers\" SET name = born WHERE id = 1", "another column"),
+        ("UPDATE \"analytics.customers\" SET name = 'Ada Lovelace' WHERE id = 1", "not a sealed value"),
+    ] {
+        put(moved);
+        let told = site.lockgate(&["query", names, "--as", "olga"]).exits(5);
+        assert!(told.err.contains("analytics.customers.name") && told.err.contains(of_another), "{}", told.err);
+        assert!(!told.out.contains("Ada"), "{}", told.out);
+        // Rows that were not touched, and columns that are not opened, are still there.
+        rows(&site, "SELECT name FROM analytics.customers WHERE id = 2", "anna");
+        rows(&site, "SELECT id FROM analytics.customers", "olga");
+        put("UPDATE \"analytics.customers\" SET name = (SELECT name FROM kept WHERE id = 1) WHERE id = 1");
+    }
+    assert_eq!(rows(&site, names, "olga")[0]["name"], "Ada Lovelace");
+}
+
+#[test]
+fn what_was_shredded_is_gone_for_everybody() {
+    let site = sealed();
+    let keys = site.lockgate(&["keys", "list", "--format", "json"]).exits(0).json();
+    let keys = keys.as_array().cloned().unwrap_or_else(|| keys["keys"].as_array().unwrap().clone());
+    let key = keys.iter().find(|key| key["scope"] == "analytics.customers.name").unwrap();
+    site.lockgate(&["keys", "shred", key["key"].as_str().unwrap(), "--yes", "--because", "asked for"]).exits(0);
+    assert_eq!(
+        rows(&site, "SELECT name, born FROM analytics.customers WHERE id = 1", "olga"),
+        json!([{ "name": null, "born": "1815-12-10" }])
+    );
+}

@@ -21,6 +21,7 @@ fn tables() -> Tables {
             tags: BTreeSet::new(),
             because: String::new(),
             form: Form::Clear,
+            sealed: None,
             is_masked: false,
         };
         Table {

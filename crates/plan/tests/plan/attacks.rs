@@ -16,7 +16,8 @@ use datafusion::datasource::MemTable;
 use datafusion::physical_plan::{collect, displayable};
 use datafusion::prelude::SessionContext;
 use jiff::Timestamp;
-use lockgate_plan::{Asker, Binding, OutputColumn, Protector, Table, compile_query, engine_session};
+use lockgate_model::{ColumnName, DatasetName};
+use lockgate_plan::{Asker, Binding, OutputColumn, Protector, Table, Unsealer, compile_query, engine_session};
 use lockgate_project::Project;
 
 const PROJECT: &str = "version: 1\nproject: bank\nstores:\n  landing: { at: 'file://./landing' }\nkeys:\n  default: { local: \
@@ -58,6 +59,10 @@ impl Binding for Accounts {
 
     fn protector(&self, _: &OutputColumn) -> Result<Arc<dyn Protector>> {
         panic!("a query protects nothing")
+    }
+
+    fn unsealer(&self, dataset: &DatasetName, column: &ColumnName) -> Result<Arc<dyn Unsealer>> {
+        panic!("`{dataset}.{column}` is not sealed")
     }
 }
 

@@ -9,7 +9,8 @@ use datafusion::common::Result;
 use datafusion::datasource::MemTable;
 use datafusion::physical_plan::collect;
 use datafusion::prelude::SessionContext;
-use lockgate_plan::{Binding, OutputColumn, Protector, Table};
+use lockgate_model::{ColumnName, DatasetName};
+use lockgate_plan::{Binding, OutputColumn, Protector, Table, Unsealer};
 
 use crate::support::plan_of;
 
@@ -52,6 +53,10 @@ impl Binding for Rows {
 
     fn protector(&self, column: &OutputColumn) -> Result<Arc<dyn Protector>> {
         Ok(Arc::new(Bracket(column.protection.as_ref().unwrap().to_string())))
+    }
+
+    fn unsealer(&self, dataset: &DatasetName, column: &ColumnName) -> Result<Arc<dyn Unsealer>> {
+        panic!("`{dataset}.{column}` is not sealed")
     }
 }
 

@@ -11,8 +11,9 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::MemTable;
 use datafusion::physical_plan::collect;
 use jiff::Timestamp;
+use lockgate_model::{ColumnName, DatasetName};
 use lockgate_plan::{
-    Asker, Binding, CompiledQuery, OutputColumn, Protector, RowSet, Table, compile_query, engine_session,
+    Asker, Binding, CompiledQuery, OutputColumn, Protector, RowSet, Table, Unsealer, compile_query, engine_session,
 };
 use lockgate_project::Project;
 
@@ -195,5 +196,9 @@ impl Binding for Rows<'_> {
 
     fn protector(&self, _: &OutputColumn) -> Result<Arc<dyn Protector>> {
         panic!("a query protects nothing")
+    }
+
+    fn unsealer(&self, dataset: &DatasetName, column: &ColumnName) -> Result<Arc<dyn Unsealer>> {
+        panic!("`{dataset}.{column}` is not sealed")
     }
 }
