@@ -45,7 +45,8 @@ pub use local_store::{LISTED_FILES_MAX, LocalStore, Place, SourceError, StoredFi
 pub use open_store::{dataset_store, open_files, postgres_server};
 pub use parquet::{
     DatasetStore, FILE_ROWS_MAX, FileKeys, KEY_MATERIAL_BYTES_MAX, KeyProblem, LevelKey, ParquetEncryption,
-    ParquetError, ParquetReader, ParquetSink, ParquetTable, ParquetTransaction, ROW_GROUP_ROWS_MAX,
+    ParquetError, ParquetReader, ParquetSink, ParquetTable, ParquetTransaction, ROW_GROUP_ROWS_MAX, RowGroups,
+    WantedRowGroups,
 };
 pub use path_template::{
     BindError, BoundPath, PARAMETER_BYTES_MAX, PathTemplate, TEMPLATE_BYTES_MAX, TemplateError, matches_stars,

@@ -101,7 +101,7 @@ pub struct AccessResult {
     pub outcome: AccessOutcome,
     /// The rows that went out.
     pub rows: u64,
-    /// The source rows behind them: how many, at least; and whether that is exact.
+    /// How many different source rows are behind them, at least.
     pub source_rows: u64,
     /// Whether the source rows are known one by one; if not, some ranges cover more than was shown.
     pub is_exact: bool,
@@ -136,14 +136,24 @@ impl AccessedRows {
         self.ranges.iter().all(|range| range.kind != SetKind::Some)
     }
 
-    /// How many rows: of each range as many as it has, within one input.
+    /// How many different rows, at least: of a range that covers more than was shown, its two ends are known.
     pub fn rows(&self) -> u64 {
-        let of = |range: &AccessedRange| match range.first.input() == range.last.input() {
-            true => range.last.row().saturating_sub(range.first.row()).saturating_add(1),
-            // How long the inputs between are is said by the manifest; both ends at least are there.
-            false => 2,
-        };
-        self.ranges.iter().map(of).fold(0, u64::saturating_add)
+        let mut known: Vec<(i64, i64)> = Vec::with_capacity(self.ranges.len());
+        for range in &self.ranges {
+            let (first, last) = (range.first.to_i64(), range.last.to_i64());
+            match range.kind {
+                SetKind::Each | SetKind::All | SetKind::Whole => known.push((first, last)),
+                SetKind::Some => known.extend([(first, first), (last, last)]),
+            }
+        }
+        known.sort_unstable();
+        let (mut rows, mut end) = (0_u64, -1_i64);
+        for (first, last) in known {
+            let new = last.saturating_sub(first.max(end.saturating_add(1))).saturating_add(1);
+            rows = rows.saturating_add(u64::try_from(new).unwrap_or(0));
+            end = end.max(last);
+        }
+        rows
     }
 
     /// The segment's bytes.
@@ -174,7 +184,11 @@ impl AccessedRows {
                 })
             };
             let order = |range: &AccessedRange| (range.relation, range.first);
-            let range = range().filter(|range| range.first <= range.last);
+            let is_of_an_access = |kind| match kind {
+                SetKind::Each => false,
+                SetKind::All | SetKind::Some | SetKind::Whole => true,
+            };
+            let range = range().filter(|range| range.first <= range.last && is_of_an_access(range.kind));
             let range = range.filter(|range| ranges.last().is_none_or(|before| order(before) <= order(range)));
             ranges.push(range.ok_or(SegmentError::OutOfOrder(index))?);
         }

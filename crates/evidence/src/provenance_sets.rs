@@ -11,6 +11,8 @@
 //! ```
 //! `first` and `last` are source row ids of the run, so that a range may go over several inputs.
 
+use std::ops::Range;
+
 use lockgate_model::RowId;
 
 use crate::segment::{SegmentError, read, write};
@@ -80,6 +82,8 @@ pub struct ProvenanceSetsBuilder {
     edges: Vec<Edge>,
     /// For each relation, the edge that the next row may continue.
     open: Vec<Option<usize>>,
+    /// The edges that the row before began.
+    previous: Range<usize>,
     rows: i64,
 }
 
@@ -116,6 +120,26 @@ impl ProvenanceSetsBuilder {
 
     /// The next output row has had all of its sources.
     pub fn end_row(&mut self) {
+        // Rows of one window have the same sources: they are kept once, for so many rows.
+        let begun = self.edges.iter().rev().take_while(|edge| edge.output_row == self.rows).count();
+        let this = self.edges.len() - begun;
+        let before = self.previous.start..self.previous.end.min(this);
+        let same = begun > 0
+            && before.len() == begun
+            && this == before.end
+            && self.edges.iter().skip(before.start).zip(self.edges.iter().skip(this)).take(begun).all(
+                |(before, edge)| {
+                    let continues = before.output_row + before.count == self.rows;
+                    let of = |edge: &Edge| (edge.kind, edge.relation, edge.first, edge.last);
+                    edge.kind != SetKind::Each && continues && of(before) == of(edge)
+                },
+            );
+        if same {
+            self.edges.truncate(this);
+            self.edges.iter_mut().skip(before.start).for_each(|edge| edge.count += 1);
+        } else {
+            self.previous = this..self.edges.len();
+        }
         self.rows += 1;
     }
 
@@ -206,9 +230,9 @@ impl ProvenanceSets {
         found
     }
 
-    /// The output rows that have a source row among theirs, as ranges of first and last; those that depend on it as a
-    /// whole are not among them.
-    pub fn outputs(&self, row: RowId) -> Vec<(u64, u64)> {
+    /// The output rows that have a source row among theirs, as ranges of first and last, and whether only a covering range
+    /// names it; those that depend on it as a whole are not among them.
+    pub fn outputs(&self, row: RowId) -> Vec<(u64, u64, bool)> {
         let id = row.to_i64();
         let of = |edge: &Edge| {
             let named = (edge.first..=edge.last).contains(&id);
@@ -217,7 +241,8 @@ impl ProvenanceSets {
                 SetKind::All | SetKind::Some => (edge.output_row, edge.output_row.saturating_add(edge.count) - 1),
                 SetKind::Whole => return None,
             };
-            named.then_some((u64::try_from(first).ok()?, u64::try_from(last).ok()?))
+            let is_covering = edge.kind == SetKind::Some;
+            named.then_some((u64::try_from(first).ok()?, u64::try_from(last).ok()?, is_covering))
         };
         self.edges.iter().filter_map(of).collect()
     }
@@ -272,8 +297,8 @@ mod tests {
         assert_eq!(sets.sources(1_000), of_1000);
         assert_eq!(sets.sources(1_001), [whole]);
         assert_eq!(sets.sources(1_002), []);
-        assert_eq!(sets.outputs(id(0, 5)), [(5, 5), (1_000, 1_000)]);
-        assert_eq!(sets.outputs(id(1, 7)), [(14, 14), (15, 15), (1_000, 1_000)]);
+        assert_eq!(sets.outputs(id(0, 5)), [(5, 5, false), (1_000, 1_000, false)]);
+        assert_eq!(sets.outputs(id(1, 7)), [(14, 14, false), (15, 15, false), (1_000, 1_000, true)]);
         assert_eq!(sets.outputs(id(3, 7)), []);
     }
 

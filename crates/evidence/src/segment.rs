@@ -40,6 +40,10 @@ pub enum SegmentError {
 
 /// Writes columns of equal length under these names.
 pub(crate) fn write<const N: usize>(names: [&str; N], columns: [Vec<i64>; N]) -> Result<Vec<u8>, SegmentError> {
+    // What can't be read back is not written: the run fails before it commits.
+    if columns.iter().any(|column| column.len() > SEGMENT_RANGES_MAX) {
+        return Err(SegmentError::TooLarge);
+    }
     let schema = schema(names);
     let arrays = columns.into_iter().map(|column| Arc::new(Int64Array::from(column)) as ArrayRef).collect();
     let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)?;

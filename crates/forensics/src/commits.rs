@@ -44,9 +44,12 @@ impl RowProvenance {
     }
 
     /// The output rows that were made from a source row, as ranges of first and last.
-    pub(crate) fn outputs(&self, source: RowId) -> Vec<(u64, u64)> {
+    pub(crate) fn outputs(&self, source: RowId) -> Vec<(u64, u64, bool)> {
         match self {
-            Self::RowWise(segment) => segment.outputs(SourceRow { input: source.input(), row: source.row() }),
+            Self::RowWise(segment) => {
+                let outputs = segment.outputs(SourceRow { input: source.input(), row: source.row() });
+                outputs.into_iter().map(|(first, last)| (first, last, false)).collect()
+            }
             Self::Sets(sets) => sets.outputs(source),
         }
     }

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockgate_evidence::{AccessResult, AccessedRows, Event, RunCommit};
+use lockgate_evidence::{AccessResult, AccessedRows, Document, Event, Manifest, RunCommit};
 use lockgate_ledger::{Attachment, Entry};
-use lockgate_model::{DatasetName, InputOrdinal, RunId};
+use lockgate_model::{DatasetName, InputOrdinal, RowId, RunId};
 
 use crate::commits::{Commit, RowProvenance};
 
 /// The story so far.
 #[derive(Default)]
 pub(crate) struct Story {
-    intended: BTreeSet<RunId>,
-    ended: BTreeSet<RunId>,
+    runs: Intentions,
+    queries: Intentions,
     last_commit: BTreeMap<DatasetName, InputOrdinal>,
     pub(crate) commits: Vec<(u64, RunCommit, Vec<Attachment>)>,
     pub(crate) accesses: Vec<(u64, AccessResult, Vec<Attachment>)>,
@@ -30,13 +30,10 @@ impl Story {
             Event::ProjectCreate(_) if index == 0 => Ok(()),
             Event::ProjectCreate(_) => Err("a ledger begins once".into()),
             _ if index == 0 => Err("a ledger begins with its project".into()),
-            Event::RunIntent(intent) => match self.intended.insert(intent.run) {
-                true => Ok(()),
-                false => Err("a run intends once".into()),
-            },
-            Event::RunAbort(abort) => self.end(&abort.run),
+            Event::RunIntent(intent) => self.runs.begin(intent.run),
+            Event::RunAbort(abort) => self.runs.end(&abort.run),
             Event::RunCommit(commit) => {
-                self.end(&commit.run)?;
+                self.runs.end(&commit.run)?;
                 let last = self.last_commit.insert(commit.dataset.clone(), commit.commit);
                 if last.is_some_and(|last| last >= commit.commit) {
                     return Err(format!(
@@ -52,12 +49,9 @@ impl Story {
                 Some((_, commit, _)) if commit.run == version.run && commit.commit == version.commit => Ok(()),
                 _ => Err("a dataset's version follows the commit that made it".into()),
             },
-            Event::AccessIntent(intent) => match self.intended.insert(intent.access) {
-                true => Ok(()),
-                false => Err("an access intends once".into()),
-            },
+            Event::AccessIntent(intent) => self.queries.begin(intent.access),
             Event::AccessResult(result) => {
-                self.end(&result.access)?;
+                self.queries.end(&result.access)?;
                 self.accesses.push((index, result, entry.attachments.clone()));
                 Ok(())
             }
@@ -72,20 +66,46 @@ impl Story {
         }
     }
 
-    fn end(&mut self, run: &RunId) -> Result<(), String> {
-        if !self.intended.contains(run) {
-            return Err(format!("run {run} ends without having been intended"));
+    /// Accesses whose end the ledger does not tell: each counts as every row of its inputs.
+    pub(crate) fn open_accesses(&self) -> u64 {
+        self.queries.begun.difference(&self.queries.ended).count() as u64
+    }
+}
+
+/// What was intended, and how it ended: each once, and in this order.
+#[derive(Default)]
+struct Intentions {
+    begun: BTreeSet<RunId>,
+    ended: BTreeSet<RunId>,
+}
+
+impl Intentions {
+    fn begin(&mut self, id: RunId) -> Result<(), String> {
+        match self.begun.insert(id) {
+            true => Ok(()),
+            false => Err("the same is intended twice".into()),
         }
-        if !self.ended.insert(run.clone()) {
-            return Err(format!("run {run} ends twice"));
+    }
+
+    fn end(&mut self, id: &RunId) -> Result<(), String> {
+        if !self.begun.contains(id) {
+            return Err(format!("{id} ends without having been intended"));
+        }
+        if !self.ended.insert(id.clone()) {
+            return Err(format!("{id} ends twice"));
         }
         Ok(())
     }
 }
 
 /// The counts of an access must be those of the rows that it attaches.
-pub(crate) fn check_access(result: &AccessResult, rows: Vec<u8>) -> Result<(), String> {
+pub(crate) fn check_access(result: &AccessResult, manifest: &[u8], rows: Vec<u8>) -> Result<(), String> {
+    let manifest = Manifest::from_bytes(manifest).map_err(|error| format!("its manifest: {error}"))?;
     let rows = AccessedRows::from_bytes(rows).map_err(|error| format!("its rows: {error}"))?;
+    let is_known = |id: RowId| manifest.input(id.input()).is_some();
+    if let Some(range) = rows.ranges.iter().find(|range| !is_known(range.first) || !is_known(range.last)) {
+        return Err(format!("it tells of row {}, of an input that its manifest does not have", range.first));
+    }
     match (rows.rows() == result.source_rows, rows.is_exact() == result.is_exact) {
         (true, true) => Ok(()),
         (false, _) => Err(format!("it tells of {} source rows, and its object of {}", result.source_rows, rows.rows())),

@@ -247,8 +247,10 @@ impl Tracer<'_> {
         let Part { input, kind, ordinal, first, last } = part;
         match (kind, input.commit) {
             (SetKind::Whole, _) => {
-                let rows = path.decided_by.entry(input.dataset.clone()).or_default();
-                *rows += last - first + 1;
+                let range = (input.dataset.clone(), input.path.clone(), input.sha256, input.commit, *first, *last);
+                if path.decided.insert(range) {
+                    *path.decided_by.entry(input.dataset.clone()).or_default() += last - first + 1;
+                }
             }
             (SetKind::Each | SetKind::All, Some(upstream)) => {
                 for row in *first..=*last {
@@ -262,7 +264,9 @@ impl Tracer<'_> {
                 source.last_row = (first != last).then_some(*last);
                 source.is_covering = *kind == SetKind::Some;
                 path.stage(landing_stage(commit, input));
-                let at = (source.dataset.clone(), source.path.clone(), source.row, source.last_row);
+                let version = (source.sha256, source.version.clone(), input.commit);
+                let rows = (source.row, source.last_row, source.is_covering);
+                let at = (source.dataset.clone(), source.path.clone(), rows, version);
                 path.sources.entry(at).or_insert(source);
             }
         }
@@ -299,11 +303,17 @@ impl Tracer<'_> {
     }
 }
 
+/// Where a source record is: a path can have held several contents, and one dataset has many commits.
+type SourcePlace =
+    (DatasetName, String, (u64, Option<u64>, bool), (Sha256Digest, Option<String>, Option<InputOrdinal>));
+
 /// What was found on the way from one row.
 #[derive(Default)]
 struct Path {
     seen: BTreeSet<(DatasetName, RowId)>,
-    sources: BTreeMap<(DatasetName, String, u64, Option<u64>), SourceRecord>,
+    sources: BTreeMap<SourcePlace, SourceRecord>,
+    /// Ranges that were counted: several rows that are followed can be of one commit.
+    decided: BTreeSet<(DatasetName, String, Sha256Digest, Option<InputOrdinal>, u64, u64)>,
     decided_by: BTreeMap<DatasetName, u64>,
     stages: Vec<Stage>,
 }

@@ -6,7 +6,7 @@
 //! ```
 //! A row that depends on another only by a relation that was read as a whole was not made from it, and is not told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use lockgate_model::{DatasetName, Failure, FailureKind, InputOrdinal, RowId, RunId};
 use lockgate_trust::Site;
@@ -39,6 +39,9 @@ pub struct MadeRow {
     pub row: i64,
     /// The run that wrote it.
     pub run: RunId,
+    /// Whether it was made from some rows of a range that the row is in, so that it may not have been made from this one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_covering: bool,
 }
 
 /// Rows with everything that was made from them.
@@ -75,29 +78,39 @@ pub fn trace_down(
     };
     let mut commits = Commits::find(project, runtime)?;
     let readers = Readers::of(&mut commits)?;
-    let mut made: BTreeMap<(DatasetName, RowId), RunId> = BTreeMap::new();
-    let mut seen: BTreeSet<At> = begin.iter().cloned().collect();
-    let mut open = begin;
-    while let Some(at) = open.pop() {
+    let mut made: BTreeMap<(DatasetName, RowId), (RunId, bool)> = BTreeMap::new();
+    // Whether what was seen may not have been made from it; a row that is seen again for certain is followed again.
+    let mut seen: BTreeMap<At, bool> = begin.iter().map(|at| (at.clone(), false)).collect();
+    let mut open: Vec<(At, bool)> = begin.into_iter().map(|at| (at, false)).collect();
+    while let Some((at, may_be)) = open.pop() {
         for (reader, number, source) in readers.of_row(&at)? {
             let commit = commits.open(reader, number)?;
-            for (first, last) in commit.provenance.outputs(source) {
+            for (first, last, is_covering) in commit.provenance.outputs(source) {
+                let may_be = may_be || is_covering;
                 for row in first..=last {
                     let row = RowId::new(number, row).map_err(damaged)?;
-                    made.insert((reader.clone(), row), commit.run.run.clone());
+                    let known = made.entry((reader.clone(), row)).or_insert((commit.run.run.clone(), may_be));
+                    known.1 &= may_be;
                     if made.len() > TRACED_ROWS_MAX {
                         let message = format!("more than {TRACED_ROWS_MAX} rows were made from it");
                         return Err(Failure::new(FailureKind::Failed, message).with_help("select fewer rows"));
                     }
                     let next = At::Written { dataset: reader.clone(), row };
-                    if seen.insert(next.clone()) {
-                        open.push(next);
+                    let is_news = seen.get(&next).is_none_or(|before| *before && !may_be);
+                    if is_news {
+                        seen.insert(next.clone(), may_be);
+                        open.push((next, may_be));
                     }
                 }
             }
         }
     }
-    let row = |((dataset, row), run): ((DatasetName, RowId), RunId)| MadeRow { dataset, row: row.to_i64(), run };
+    let row = |((dataset, row), (run, is_covering)): ((DatasetName, RowId), (RunId, bool))| MadeRow {
+        dataset,
+        row: row.to_i64(),
+        run,
+        is_covering,
+    };
     Ok(TraceDown { dataset: dataset.clone(), made: made.into_iter().map(row).collect() })
 }
 

@@ -48,6 +48,9 @@ pub struct VerifyOutcome {
     pub commits: u64,
     /// Accesses whose source rows were compared with their objects.
     pub accesses: u64,
+    /// Accesses whose end the ledger does not tell, because the program was killed or is still at it: each counts as every
+    /// row of its inputs.
+    pub open_accesses: u64,
     /// Checkpoints from before that it was compared with.
     pub seen: u64,
     /// The checkpoint as it is signed, to be kept.
@@ -85,7 +88,8 @@ pub fn verify(request: &VerifyRequest, runtime: &Handle) -> Result<VerifyOutcome
             Failure::new(FailureKind::Tampered, format!("entry {index}, access {}: {what}", result.access))
         };
         let rows = attached(runtime, &store, attachments, attachment::ROWS)?;
-        check_access(result, rows).map_err(wrong)?;
+        let manifest = attached(runtime, &store, attachments, attachment::MANIFEST)?;
+        check_access(result, &manifest, rows).map_err(wrong)?;
     }
     let keys = check_key_table(request, &story)?;
     Ok(VerifyOutcome {
@@ -98,6 +102,7 @@ pub fn verify(request: &VerifyRequest, runtime: &Handle) -> Result<VerifyOutcome
         keys,
         commits: story.commits.len() as u64,
         accesses: story.accesses.len() as u64,
+        open_accesses: story.open_accesses(),
         seen: seen.len() as u64,
         signed_checkpoint: verified.signed_checkpoint,
     })

@@ -183,9 +183,15 @@ pub(crate) fn run_id(text: &str) -> Result<RunId, Failure> {
     })
 }
 
+/// The stack of a thread of the runtime.
+const THREAD_STACK_BYTES: usize = 8 << 20;
+
 /// The runtime of the command.
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
-    Runtime::new().map_err(|error| Failure::new(FailureKind::Failed, format!("threads cannot be started: {error}")))
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    // As much as the main thread has: the engine evaluates an expression as deep as it is long.
+    threads.enable_all().thread_stack_size(THREAD_STACK_BYTES);
+    threads.build().map_err(|error| Failure::new(FailureKind::Failed, format!("threads cannot be started: {error}")))
 }
 
 /// The system's randomness.

@@ -4,6 +4,7 @@ mod cli;
 mod command;
 mod context;
 mod hardening;
+mod interrupt;
 mod lineage_events;
 mod output;
 mod progress;

@@ -20,9 +20,10 @@ use lockgate_model::{ColumnName, DatasetName, Form, Mask, PrincipalName, Protect
 use lockgate_policy::{Decision, Engine, MatchType, Request, ResourceTag, TagData, Values};
 use lockgate_project::{Code, PolicyMask, PolicyResource, Project, UNSEAL_ACCESS, policy_resource};
 
-use crate::guard::Guard;
+use crate::guard::{Guard, has_subqueries};
 use crate::mask::masked_type;
-use crate::policy_expression::{custom_mask, name_of, row_filter, whole_table};
+use crate::pin_condition::pin_conditions;
+use crate::policy_expression::{RowFilter, custom_mask, name_of, row_filter, whole_table};
 use crate::problem::Problem;
 use crate::protect_function::ProtectFunction;
 use crate::sql::Tables;
@@ -258,20 +259,31 @@ fn guarded(table: &Arc<Table>, authorization: &Authorization, tables: &Tables) -
         .subject
         .clone()
         .filter(|subject| columns.iter().zip(&is_clear).any(|(column, is_clear)| column.name == *subject && *is_clear));
-    let mut seen = Table { columns, subject, guard: None, ..table.as_ref().clone() };
+    let mut seen = Table { columns: columns.clone(), subject, guard: None, ..table.as_ref().clone() };
     if is_whole && authorization.rows.is_none() {
         return Ok(seen);
     }
-    let mut plan = LogicalPlanBuilder::from(scan);
+    let clear = columns.iter().zip(&is_clear).filter(|(_, is_clear)| **is_clear);
+    let clear_columns = clear.map(|(column, _)| column.name.clone()).collect();
+    let mut is_comparable = is_clear;
+    let has_row_filter = authorization.rows.is_some();
+    let mut plan = scan;
     if let Some((filter, policy)) = &authorization.rows {
         let refuse = |reason: String| not_evaluable(table, policy, &reason);
-        let condition = row_filter(filter, table, tables).map_err(refuse)?;
+        let RowFilter { condition, can_fail } = row_filter(filter, table, tables).map_err(refuse)?;
+        if can_fail {
+            // Which rows it is evaluated on must not depend on the query.
+            is_comparable.fill(false);
+        }
         plan = plan.filter(condition).map_err(|error| refuse(error.strip_backtrace()))?;
     }
     values.push(Expr::Column(Column::new(Some(name_of(table)), ROW_ID)));
-    let plan: EngineResult<LogicalPlan> = plan.project(values).and_then(LogicalPlanBuilder::build);
+    let plan: EngineResult<LogicalPlan> =
+        plan.project(values).and_then(LogicalPlanBuilder::build).and_then(pin_conditions);
     let plan = plan.map_err(|error| not_evaluable(table, &undecided(), &error.strip_backtrace()))?;
-    seen.guard = Some(Arc::new(Guard { plan, is_clear, unsealed }));
+    let has_subqueries =
+        has_subqueries(&plan).map_err(|error| not_evaluable(table, &undecided(), &error.to_string()))?;
+    seen.guard = Some(Arc::new(Guard { plan, is_comparable, clear_columns, has_row_filter, unsealed, has_subqueries }));
     Ok(seen)
 }
 
@@ -296,7 +308,7 @@ fn masked(
     mask: &str,
     table: &Arc<Table>,
     tables: &Tables,
-    scan: &LogicalPlan,
+    scan: &LogicalPlanBuilder,
 ) -> Result<(Expr, TableColumn), String> {
     let seen = |value_type| TableColumn { value_type, nullable: true, is_masked: true, ..column.clone() };
     if let Some(expression) = mask.strip_prefix(CUSTOM) {

@@ -77,7 +77,7 @@ pub(crate) struct GuardedTable {
     /// What gives them.
     pub(crate) inside: LogicalPlan,
     /// For each visible column, whether comparisons with it may be evaluated inside.
-    pub(crate) is_clear: Vec<bool>,
+    pub(crate) is_comparable: Vec<bool>,
     /// Where the rows that pass are recorded, if they are to be.
     pub(crate) passed: Option<Arc<PassedRows>>,
 }
@@ -86,7 +86,7 @@ impl GuardedTable {
     fn takes(&self, filter: &Expr) -> bool {
         let is_clear = |name: &str| {
             let index = self.schema.index_of(name).ok();
-            index.and_then(|index| self.is_clear.get(index)).copied().unwrap_or(false)
+            index.and_then(|index| self.is_comparable.get(index)).copied().unwrap_or(false)
         };
         // Of a relation that is read as a whole, a row that the predicate rejects has been asked about as well.
         self.passed.is_none() && is_leak_proof(filter, &is_clear)

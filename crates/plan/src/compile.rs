@@ -26,7 +26,7 @@ use crate::classify::{Classified, Selection, classify};
 use crate::demands;
 use crate::facts::DependenceKind;
 use crate::governed::{Governed, Plan};
-use crate::guard::{scanned_tables, unsealed_columns};
+use crate::guard::{guarded_tables, read_by_policies, scanned_tables, unsealed_columns};
 use crate::null_aware::refuse_lost_nulls;
 use crate::output_column::OutputColumn;
 use crate::problem::Problem;
@@ -257,7 +257,9 @@ pub(crate) fn govern(
     let depends = || columns.iter().flat_map(|column| &column.lineage).chain(&filters);
     unseals.retain(|(dataset, column), _| depends().any(|on| on.dataset == *dataset && on.column == *column));
     let provenance = Provenance { relations, carriers, shape: carried.shape };
-    Ok(Governed::new(Plan { logical, columns, filters, tables, unseals, provenance }))
+    let guarded = guarded_tables(&query.plan).map_err(uncarried)?;
+    let read_by_policies = read_by_policies(&query.plan).map_err(uncarried)?;
+    Ok(Governed::new(Plan { logical, columns, filters, tables, unseals, guarded, read_by_policies, provenance }))
 }
 
 fn nothing_visible(authorization: &Authorization, pipeline: &Pipeline) -> Problem {

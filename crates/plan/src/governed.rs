@@ -1,6 +1,6 @@
 //! An engine takes `Governed` and nothing else, and only this crate can make one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
@@ -14,6 +14,7 @@ use lockgate_model::{ColumnName, DatasetName, Form};
 use crate::barrier::{GuardedTable, PassedRows};
 use crate::draw::draw;
 use crate::facts::Dependence;
+use crate::guard::GuardedTableFacts;
 use crate::output_column::OutputColumn;
 use crate::protect_function::{ProtectFunction, Protector};
 use crate::provenance::{Provenance, RowShape, SourceRelation};
@@ -38,6 +39,8 @@ pub struct Plan {
     pub(crate) filters: Vec<Dependence>,
     pub(crate) tables: BTreeMap<DatasetName, Arc<Table>>,
     pub(crate) unseals: BTreeMap<(DatasetName, ColumnName), SealedColumn>,
+    pub(crate) guarded: BTreeMap<DatasetName, GuardedTableFacts>,
+    pub(crate) read_by_policies: BTreeSet<DatasetName>,
     pub(crate) provenance: Provenance,
 }
 
@@ -115,6 +118,16 @@ impl Governed<Plan> {
         &self.inner.unseals
     }
 
+    /// What of each guarded table gets through, of those that the query names.
+    pub fn guarded(&self) -> &BTreeMap<DatasetName, GuardedTableFacts> {
+        &self.inner.guarded
+    }
+
+    /// The datasets that the policies' own subqueries read: whole, whatever the query asks for.
+    pub fn read_by_policies(&self) -> &BTreeSet<DatasetName> {
+        &self.inner.read_by_policies
+    }
+
     /// The plan, drawn for people: one node a line, with what policies put before each table.
     pub fn draw(&self) -> String {
         draw(&self.inner.logical)
@@ -168,15 +181,20 @@ impl Governed<Plan> {
             (None, Some(passed)) => {
                 let rows = provider_as_source(rows_of(table, binding)?);
                 let inside = LogicalPlan::TableScan(TableScanBuilder::new(scan.table_name.clone(), rows).build()?);
-                let is_clear = vec![true; table.columns.len()];
-                Arc::new(GuardedTable { schema, inside, is_clear, passed: Some(passed) })
+                let is_comparable = vec![true; table.columns.len()];
+                Arc::new(GuardedTable { schema, inside, is_comparable, passed: Some(passed) })
             }
             (Some(guard), passed) => {
                 let inside = guard.plan.clone().transform_up_with_subqueries(|node| match node {
                     LogicalPlan::TableScan(scan) => bind_raw_scan(scan, binding).map(Transformed::yes),
                     other => other.map_expressions(|expr| expr.transform_up(|expr| self.bind_unseal(expr, binding))),
                 });
-                Arc::new(GuardedTable { schema, inside: inside.data()?, is_clear: guard.is_clear.clone(), passed })
+                Arc::new(GuardedTable {
+                    schema,
+                    inside: inside.data()?,
+                    is_comparable: guard.is_comparable.clone(),
+                    passed,
+                })
             }
         };
         scan_of(scan.table_name, source.reading, table, provider)

@@ -8,10 +8,10 @@
 //! To the engine a guarded table is a leaf: what is inside is planned by itself, and nothing of the query moves into it
 //! but comparisons of a clear column with a literal ([`crate::leak_proof`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::LogicalPlan;
 use lockgate_model::{ColumnName, DatasetName};
@@ -23,10 +23,16 @@ use crate::table::{SealedColumn, Table, table_of};
 pub(crate) struct Guard {
     /// The visible columns and the row id, over the policy's filter, over the whole table.
     pub(crate) plan: LogicalPlan,
-    /// For each visible column, whether it is the table's own value, unchanged.
-    pub(crate) is_clear: Vec<bool>,
+    /// For each visible column, whether comparisons with it may be evaluated inside.
+    pub(crate) is_comparable: Vec<bool>,
+    /// The columns that are seen as they are.
+    pub(crate) clear_columns: BTreeSet<ColumnName>,
+    /// Whether rows are held back.
+    pub(crate) has_row_filter: bool,
     /// The sealed columns that are opened for whoever asks.
     pub(crate) unsealed: BTreeMap<ColumnName, SealedColumn>,
+    /// Whether the policy looks at other rows than the one that it decides of.
+    pub(crate) has_subqueries: bool,
 }
 
 impl Guard {
@@ -36,17 +42,75 @@ impl Guard {
     }
 }
 
-/// The sealed columns that are opened for whoever asks, of the tables that a plan scans.
-pub(crate) fn unsealed_columns(plan: &LogicalPlan) -> Result<BTreeMap<(DatasetName, ColumnName), SealedColumn>> {
+/// What of a table gets past its guards.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GuardedTableFacts {
+    /// Whether rows are held back.
+    pub has_row_filter: bool,
+    /// The columns that are seen as they are.
+    pub clear_columns: BTreeSet<ColumnName>,
+}
+
+/// The guarded tables that a plan scans.
+pub(crate) fn guarded_tables(plan: &LogicalPlan) -> Result<BTreeMap<DatasetName, GuardedTableFacts>> {
     let mut found = BTreeMap::new();
+    for_each_guard(plan, &mut |table, guard| {
+        let facts =
+            GuardedTableFacts { has_row_filter: guard.has_row_filter, clear_columns: guard.clear_columns.clone() };
+        found.insert(table.dataset.clone(), facts);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The datasets that the policies' own subqueries read.
+pub(crate) fn read_by_policies(plan: &LogicalPlan) -> Result<BTreeSet<DatasetName>> {
+    let mut found = BTreeSet::new();
+    for_each_guard(plan, &mut |_, guard| {
+        guard.plan.apply(|node| {
+            node.apply_subqueries(|subquery| {
+                found.extend(scanned_tables(subquery)?.into_keys());
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })?;
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn for_each_guard(plan: &LogicalPlan, each: &mut dyn FnMut(&Table, &Guard) -> Result<()>) -> Result<()> {
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node
             && let Some(table) = table_of(&scan.source)
+            && let Some(guard) = &table.guard
         {
-            let unsealed = table.guard.iter().flat_map(|guard| &guard.unsealed);
-            found.extend(unsealed.map(|(column, sealed)| ((table.dataset.clone(), column.clone()), sealed.clone())));
+            each(&table, guard)?;
         }
         Ok(TreeNodeRecursion::Continue)
+    })?;
+    Ok(())
+}
+
+/// Whether an expression of a plan holds a subquery.
+pub(crate) fn has_subqueries(plan: &LogicalPlan) -> Result<bool> {
+    let mut found = false;
+    plan.apply(|node| {
+        node.apply_subqueries(|_| {
+            found = true;
+            Ok(TreeNodeRecursion::Stop)
+        })
+    })?;
+    Ok(found)
+}
+
+/// The sealed columns that are opened for whoever asks, of the tables that a plan scans.
+pub(crate) fn unsealed_columns(plan: &LogicalPlan) -> Result<BTreeMap<(DatasetName, ColumnName), SealedColumn>> {
+    let mut found = BTreeMap::new();
+    for_each_guard(plan, &mut |table, guard| {
+        let of_table =
+            |(column, sealed): (&ColumnName, &SealedColumn)| ((table.dataset.clone(), column.clone()), sealed.clone());
+        found.extend(guard.unsealed.iter().map(of_table));
+        Ok(())
     })?;
     Ok(found)
 }

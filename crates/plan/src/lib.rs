@@ -23,6 +23,7 @@
 
 mod authorize;
 mod barrier;
+mod chain_limit;
 mod classify;
 mod compile;
 mod demands;
@@ -53,17 +54,21 @@ mod unseal_function;
 
 pub use authorize::{Asker, Authorization, ColumnAccess, PolicyReference};
 pub use barrier::PassedRows;
+pub use chain_limit::{SQL_OPERATORS_MAX, SQL_RELATIONS_MAX};
 pub use classify::OUTPUT_COLUMNS_MAX;
 pub use compile::{Compiled, ROW_ID_COLUMN, compile};
 pub use engine::{ENGINE_MEMORY_BYTES_MAX, engine_session};
 pub use facts::{Dependence, DependenceKind};
 pub use functions::{ALLOWED_AGGREGATES, ALLOWED_FUNCTIONS, ALLOWED_WINDOW_FUNCTIONS};
 pub use governed::{Binding, Bound, Governed, Plan};
+pub use guard::GuardedTableFacts;
 pub use lineage::{ColumnLineage, QueryLineage, lineage_of_query};
 pub use output_column::OutputColumn;
 pub use problem::Problem;
 pub use protect_function::Protector;
-pub use provenance::{PROVENANCE_IDS_PER_GROUP_MAX, RowSet, RowShape, SourceRelation};
+pub use provenance::{
+    PROVENANCE_IDS_PER_GROUP_MAX, PROVENANCE_IDS_PER_WINDOW_ROW_MAX, RowSet, RowShape, SourceRelation,
+};
 pub use query::{CompiledQuery, RefusedQuery, compile_query};
 pub use row_condition::RowCondition;
 pub use sql::{SQL_BYTES_MAX, SQL_DEPTH_MAX};

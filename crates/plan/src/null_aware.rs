@@ -19,6 +19,18 @@ use crate::sql::Places;
 
 /// Refuses the first IN or NOT IN of a plan whose unknown would be taken for false.
 pub(crate) fn refuse_lost_nulls(plan: &LogicalPlan, places: &Places) -> std::result::Result<(), Box<Problem>> {
+    if !loses_nulls(plan) {
+        return Ok(());
+    }
+    Err(Box::new(Problem::new(Code::UngovernedExpression, LOST).at(places.word(&["IN"])).help(INSTEAD)))
+}
+
+/// What is wrong with such an IN.
+pub(crate) const LOST: &str = "IN with a subquery is not governed here: a null would be taken for a difference";
+const INSTEAD: &str = "write it as a condition of its own, joined by AND, or use EXISTS or NOT EXISTS with `=`";
+
+/// Whether an IN or NOT IN of a plan has an unknown that would be taken for false.
+pub(crate) fn loses_nulls(plan: &LogicalPlan) -> bool {
     let mut is_lost = false;
     let walked = plan.apply_with_subqueries(|node| {
         is_lost |= match node {
@@ -27,17 +39,7 @@ pub(crate) fn refuse_lost_nulls(plan: &LogicalPlan, places: &Places) -> std::res
         };
         Ok(if is_lost { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
     });
-    if !is_lost && walked.is_ok() {
-        return Ok(());
-    }
-    Err(Box::new(
-        Problem::new(
-            Code::UngovernedExpression,
-            "IN with a subquery is not governed here: a null would be taken for a difference",
-        )
-        .at(places.word(&["IN"]))
-        .help("write it as a condition of its own, joined by AND, or use EXISTS or NOT EXISTS with `=`"),
-    ))
+    is_lost || walked.is_err()
 }
 
 /// A part of a WHERE that AND joins: it may be IN or NOT IN itself.

@@ -10,15 +10,27 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::TreeNode;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, Expr, Filter, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+/// Pins the conditions of a plan, those of its subqueries included.
+pub(crate) fn pin_conditions(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let pinned = plan.transform_up_with_subqueries(|node| match node {
+        LogicalPlan::Filter(filter) => {
+            let predicate = pin_condition(filter.predicate.clone(), &filter.input)?;
+            Filter::try_new(predicate, filter.input).map(LogicalPlan::Filter).map(Transformed::yes)
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(pinned.data)
+}
+
 /// Pins the parts of a condition that name no column of their input and hold a scalar subquery.
-pub(crate) fn pin_condition(condition: Expr, input: &LogicalPlan) -> Result<Expr> {
+fn pin_condition(condition: Expr, input: &LogicalPlan) -> Result<Expr> {
     let Some(column) = input.schema().columns().into_iter().next() else { return Ok(condition) };
     let mut parts = Vec::new();
     for part in split_conjunction(&condition) {

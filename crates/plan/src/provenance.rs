@@ -17,7 +17,7 @@ mod row_set;
 mod rows_function;
 
 pub use carry::{RowShape, SourceRelation};
-pub use row_set::{PROVENANCE_IDS_PER_GROUP_MAX, RowSet};
+pub use row_set::{PROVENANCE_IDS_PER_GROUP_MAX, PROVENANCE_IDS_PER_WINDOW_ROW_MAX, RowSet};
 
 pub(crate) use carry::{Carried, Carrier, carry};
 

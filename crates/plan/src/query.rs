@@ -53,9 +53,12 @@ fn compile_one(project: &Project, sql: &str, asker: &Asker) -> Result<CompiledQu
     };
     let tables = tables_for(project, sql, asker);
     let Seen { tables: seen, authorizations } = see(project, sql, asker, SealedValues::Opened, &tables)?;
-    let query = plan_query(sql, &seen).or_else(|_| {
-        // Suggestions are made among everything that the asker sees.
-        plan_query(sql, &see_all(&policies, asker, SealedValues::Opened, &tables))
+    let query = plan_query(sql, &seen).map_err(|problems| {
+        // Suggestions are made among everything that the asker sees, what pipelines write included: whether a name is
+        // hidden or missing makes no difference.
+        let (_, all) = compile_all(project, asker.at);
+        let all = see_all(&policies, asker, SealedValues::Opened, &all);
+        plan_query(sql, &all).err().unwrap_or(problems)
     })?;
     let one = |problem: Box<Problem>| vec![*problem];
     refuse_lost_nulls(&query.plan, &query.places).map_err(one)?;

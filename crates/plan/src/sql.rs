@@ -22,6 +22,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan
 use lockgate_model::DatasetName;
 use lockgate_project::Code;
 
+use crate::chain_limit::{refuse_long_chains, refuse_many_relations};
 use crate::functions::{allowed_aggregates, allowed_functions, allowed_window_functions};
 use crate::problem::Problem;
 use crate::table::{SchemaOnly, Table};
@@ -75,6 +76,7 @@ pub(crate) fn tables_read(sql: &str, among: &BTreeSet<DatasetName>) -> Vec<Datas
 /// Parses and resolves one SELECT over the tables.
 pub(crate) fn plan_query(sql: &str, tables: &Tables) -> Result<Query, Vec<Problem>> {
     let statement = parse_one(sql).map_err(|problem| vec![*problem])?;
+    refuse_many_relations(&statement).map_err(|problem| vec![*problem])?;
     let places = Places::new(sql);
     let problems = doubled_names(&statement, sql);
     if !problems.is_empty() {
@@ -117,8 +119,17 @@ pub(crate) fn parse_rewritten(
 }
 
 fn parse_one(sql: &str) -> Result<Statement, Box<Problem>> {
+    refuse_long_chains(&Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().unwrap_or_default())?;
     let mut statements = parse_statements(sql, &GenericDialect {})?.into_iter();
     match (statements.next(), statements.next()) {
+        (Some(Statement::Query(query)), None) if query.with.as_ref().is_some_and(|with| with.recursive) => {
+            let at = query.with.as_ref().and_then(|with| range_of(sql, with.with_token.0.span));
+            Err(Box::new(
+                Problem::new(Code::UngovernedStatement, "a recursive query is not governed")
+                    .at(at)
+                    .help("write WITH without RECURSIVE; `docs/sql.md` lists what is governed"),
+            ))
+        }
         (Some(statement @ Statement::Query(_)), None) => Ok(statement),
         (Some(Statement::Query(_)), Some(second)) => Err(Box::new(
             Problem::new(Code::UngovernedStatement, "a pipeline has one SELECT, and here a second statement follows")

@@ -1,16 +1,16 @@
 //! Gives a governed plan the rows of its inputs and the keys of its columns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
-use datafusion::catalog::streaming::StreamingTable;
 use datafusion::common::{DataFusionError, Result};
 use lockgate_connect::SourceColumn;
 use lockgate_model::{ColumnName, DatasetName, InputOrdinal};
 use lockgate_plan::{Binding, OutputColumn, Protector, Table, TableColumn, Unsealer};
 
+use crate::input_table::InputTable;
 use crate::inputs::RunInput;
 use crate::reading::{Findings, Progress, TableReader};
 
@@ -19,6 +19,10 @@ pub(crate) struct RunBinding<'a> {
     pub(crate) inputs: &'a [RunInput],
     pub(crate) protectors: BTreeMap<ColumnName, Arc<dyn Protector>>,
     pub(crate) unsealers: BTreeMap<(DatasetName, ColumnName), Arc<dyn Unsealer>>,
+    /// Whether rows that meet none of the plan's conditions may be left out before they are read.
+    pub(crate) prunes: bool,
+    /// The datasets of which nobody may be told why they can't be read.
+    pub(crate) hidden: BTreeSet<DatasetName>,
     pub(crate) findings: Arc<Findings>,
     pub(crate) progress: Arc<dyn Progress>,
 }
@@ -39,13 +43,15 @@ impl Binding for RunBinding<'_> {
             format: None,
         };
         let reader = TableReader {
-            schema: Arc::clone(&schema),
+            schema,
             columns: table.columns.iter().map(column).collect(),
             inputs: self.inputs.iter().enumerate().filter_map(of_table).collect::<Result<_>>()?,
             findings: Arc::clone(&self.findings),
             progress: Arc::clone(&self.progress),
+            is_hidden: self.hidden.contains(&table.dataset),
+            condition: None,
         };
-        Ok(Arc::new(StreamingTable::try_new(schema, vec![Arc::new(reader)])?))
+        Ok(Arc::new(InputTable { reader, prunes: self.prunes }))
     }
 
     fn unsealer(&self, dataset: &DatasetName, column: &ColumnName) -> Result<Arc<dyn Unsealer>> {

@@ -46,10 +46,16 @@ pub(crate) fn changed(store: &str, path: &str) -> Failure {
         .with_help("nothing was written; run again once the file is complete")
 }
 
+/// What keeps a policy's table, or a table that somebody sees part of, from being read: to whoever asks, no more than that.
+pub(crate) fn behind_a_policy(kind: FailureKind) -> Failure {
+    Failure::new(kind, "something that is behind the policies can't be read, so nothing is shown")
+        .with_help("whoever keeps the project finds the reason in a run, or as a principal who sees all of it")
+}
+
 /// An engine's error: our own comes back as it was; of the others only the kind is told, since their texts quote values.
 pub(crate) fn engine(error: &DataFusionError) -> Failure {
     let failed = |what: &str| {
-        Failure::new(FailureKind::Failed, format!("evaluating the pipeline's SQL failed: {what}"))
+        Failure::new(FailureKind::Failed, format!("evaluating the SQL failed: {what}"))
             .with_help("the row is not named, since that would tell of its values; use TRY_CAST, NULLIF or a WHERE")
     };
     match error.find_root() {

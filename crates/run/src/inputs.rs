@@ -136,32 +136,63 @@ impl PathValues<'_> {
     }
 }
 
-/// Lists and digests everything that a plan reads.
+/// For whom inputs are listed, and by which values of the parameters in their paths.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reads<'a> {
+    /// A pipeline of the project: every parameter has a value, and whoever runs it may know why something is not there.
+    OfPipeline(&'a BTreeMap<String, String>),
+    /// Somebody who asks: parameters that are given narrow what is asked for. Of what the policies hide nothing is told,
+    /// not even that it is not there.
+    OfAsker(&'a BTreeMap<String, String>),
+}
+
+/// Lists and digests everything that a plan reads. What policies read is read whole: nobody's parameters choose what they
+/// see.
 pub(crate) fn list_inputs(
     project: &Site,
     plan: &Governed<Plan>,
-    params: PathValues<'_>,
+    reads: Reads<'_>,
     keys: &Arc<FileKeys>,
 ) -> Result<Vec<RunInput>, Failure> {
+    let nothing = BTreeMap::new();
     let mut inputs = Vec::new();
     for table in plan.reads() {
-        match project.datasets.get(&table.dataset) {
+        let by_policy = plan.read_by_policies().contains(&table.dataset);
+        let is_guarded = plan.guarded().contains_key(&table.dataset);
+        let params = match (by_policy, reads) {
+            (true, _) => PathValues::Given(&nothing),
+            (false, Reads::OfPipeline(params)) => PathValues::All(params),
+            (false, Reads::OfAsker(params)) => PathValues::Given(params),
+        };
+        let listed = match project.datasets.get(&table.dataset) {
             Some(dataset) => match &dataset.source {
-                DatasetSource::Files(files) => inputs.extend(list_files(project, dataset, files, params)?),
-                DatasetSource::Table(table) => inputs.push(list_table(project, dataset, table)?),
+                // Whether files of these parameters are there could tell of rows that are hidden.
+                DatasetSource::Files(files) => {
+                    let may_be_none = matches!(reads, Reads::OfAsker(_)) && is_guarded && !by_policy;
+                    list_files(project, dataset, files, params, may_be_none)
+                }
+                DatasetSource::Table(table) => list_table(project, dataset, table).map(|input| vec![input]),
             },
-            None => inputs.extend(list_commits(project, &table.dataset, keys)?),
+            None => list_commits(project, &table.dataset, keys),
+        };
+        match (listed, reads) {
+            (Ok(listed), _) => inputs.extend(listed),
+            (Err(failure), Reads::OfAsker(_)) if by_policy || is_guarded => {
+                return Err(failures::behind_a_policy(failure.kind));
+            }
+            (Err(failure), _) => return Err(failure),
         }
     }
     Ok(inputs)
 }
 
-/// The files of a dataset; at least one.
+/// The files of a dataset; at least one, unless there may be none.
 pub(crate) fn list_stored(
     project: &Site,
     dataset: &Dataset,
     files: &FileSource,
     params: PathValues<'_>,
+    may_be_none: bool,
 ) -> Result<(FileStore, Vec<StoredFile>), Failure> {
     let store_name = &dataset.store.value;
     let configuration =
@@ -171,7 +202,7 @@ pub(crate) fn list_stored(
     let failed = |error| failures::source(store_name.as_str(), &error);
     let store = open_files(project, store_name)?;
     let files = store.list(&bound).map_err(failed)?;
-    if files.is_empty() {
+    if files.is_empty() && !may_be_none {
         let message = format!("no file matches `{bound}` in store `{store_name}` ({})", project.place_of(store_name));
         return Err(Failure::new(FailureKind::Failed, message)
             .with_help("check the parameters and that the files have arrived; nothing was written"));
@@ -184,8 +215,9 @@ fn list_files(
     dataset: &Dataset,
     source: &FileSource,
     params: PathValues<'_>,
+    may_be_none: bool,
 ) -> Result<Vec<RunInput>, Failure> {
-    let (store, files) = list_stored(project, dataset, source, params)?;
+    let (store, files) = list_stored(project, dataset, source, params, may_be_none)?;
     let store_name = &dataset.store.value;
     let failed = |error| failures::source(store_name.as_str(), &error);
     let format = file_format(project, dataset, source)?;

@@ -1,6 +1,6 @@
 //! One run of one pipeline, from its inputs to its entry in the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ use crate::binding::RunBinding;
 use crate::commit_record::CommitRecord;
 use crate::execute::{Executed, MaxQuarantined, execute};
 use crate::failures;
-use crate::inputs::{PastCommit, PathValues, RunInput, list_inputs, select_new};
+use crate::inputs::{PastCommit, Reads, RunInput, list_inputs, select_new};
 use crate::leases::{self, Expected};
 use crate::outcome::{ColumnOutcome, InputOutcome, QuarantinedRow, RunOutcome, RunStatus};
 use crate::plan_record::plan_record;
@@ -98,7 +98,7 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     let listing = Instant::now();
     let inputs = match &request.take {
         Take::New => {
-            let all = list_inputs(project, plan, PathValues::All(&params), &keys)?;
+            let all = list_inputs(project, plan, Reads::OfPipeline(&params), &keys)?;
             let new = select_new(all.clone(), &past, mode, sha256(&plan_bytes));
             // Where a row depends on several, what is new changes rows that are made from the rest as well.
             if new.is_empty() || is_row_by_row { new } else { all }
@@ -325,9 +325,16 @@ impl Attempt<'_> {
     ) -> Result<(CommitRecord, Manifest), NotCommitted> {
         let findings = Arc::new(Findings::default());
         let progress = Arc::clone(&self.request.progress);
-        // What a pipeline passes on stays sealed.
-        let unsealers = BTreeMap::new();
-        let binding = RunBinding { inputs, protectors, unsealers, findings: Arc::clone(&findings), progress };
+        let binding = RunBinding {
+            inputs,
+            protectors,
+            // What a pipeline passes on stays sealed.
+            unsealers: BTreeMap::new(),
+            prunes: false,
+            hidden: BTreeSet::new(),
+            findings: Arc::clone(&findings),
+            progress,
+        };
         let bound = self.request.plan.bind(&binding).map_err(|error| failures::engine(&error))?;
         let mut transaction = sink.begin(store, spec, &self.run, files)?;
         let is_row_wise = self.request.plan.is_row_wise();

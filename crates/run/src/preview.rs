@@ -63,7 +63,7 @@ pub fn preview(
                     inputs.push(PreviewInput { dataset, path, bytes: None, written_by: None });
                     continue;
                 };
-                let (_, files) = list_stored(project, declared, source, PathValues::All(&params))?;
+                let (_, files) = list_stored(project, declared, source, PathValues::All(&params), false)?;
                 inputs.extend(files.into_iter().map(|file| PreviewInput {
                     dataset: dataset.clone(),
                     path: Some(file.path),

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
@@ -16,11 +17,11 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use lockgate_crypto::{Random, sha256};
 use lockgate_evidence::{
-    AccessIntent, AccessOutcome, AccessResult, AccessedColumn, AccessedRange, AccessedRows, DecidingPolicy, Document,
-    Event, Manifest, SetKind, ShownAs, SourceRange, attachment,
+    AccessIntent, AccessOutcome, AccessResult, AccessedColumn, AccessedRows, DecidingPolicy, Document, Event, Manifest,
+    SetKind, ShownAs, SourceRange, attachment,
 };
 use lockgate_ledger::Attachment;
-use lockgate_model::{DatasetName, Failure, FailureKind, Form, RowId, RunId};
+use lockgate_model::{DatasetName, Failure, FailureKind, Form, InputOrdinal, RunId};
 use lockgate_plan::{Asker, Authorization, Bound, Governed, Plan};
 use lockgate_trust::Site;
 use tokio::runtime::Handle;
@@ -28,11 +29,12 @@ use tokio::runtime::Handle;
 use crate::binding::RunBinding;
 use crate::execute::start;
 use crate::failures;
-use crate::inputs::{PathValues, RunInput, list_inputs};
+use crate::inputs::{Reads, list_inputs};
 use crate::journal::LedgerPosition;
 use crate::pipeline::new_run_id;
 use crate::reading::{Findings, Progress};
 use crate::row_sources::{SourceColumns, ranges, whole_rows};
+use crate::shown::{Shown, ShownSource, Telling};
 use crate::unsealers::unsealers;
 use crate::workspace::Workspace;
 
@@ -52,6 +54,8 @@ pub struct QueryRequest<'a> {
     pub params: BTreeMap<String, String>,
     /// Whether the sources of each row are wanted.
     pub provenance: bool,
+    /// Set when no more is wanted: what went out until then is told to the ledger.
+    pub stop: Arc<AtomicBool>,
     /// How long its rows may take to be made; the time of whoever takes them does not count.
     pub duration_max: Duration,
     /// Randomness for the access's id.
@@ -68,23 +72,6 @@ pub struct ShownBatch {
     pub sources: Vec<Vec<ShownSource>>,
 }
 
-/// Source rows of a row that was shown.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ShownSource {
-    /// The dataset.
-    pub dataset: DatasetName,
-    /// The store of the input.
-    pub store: String,
-    /// The path of the file, or the name of the table.
-    pub path: String,
-    /// The first row in it, from zero.
-    pub first: u64,
-    /// The last.
-    pub last: u64,
-    /// Whether the row was made from all of them. If not, from some of them.
-    pub is_exact: bool,
-}
-
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryOutcome {
@@ -94,6 +81,10 @@ pub struct QueryOutcome {
     pub rows: u64,
     /// Records of the inputs that could not be read and were left out.
     pub unreadable: u64,
+    /// Bytes of values that were read from Parquet files, whose row groups without a wanted row are left out.
+    pub parquet_bytes: u64,
+    /// The rows that decided what was shown, of relations that are read as a whole.
+    pub whole: Vec<ShownSource>,
     /// Where the ledger stands.
     pub ledger: LedgerPosition,
 }
@@ -110,28 +101,31 @@ pub fn query(
     let principal = Some(request.asker.principal.clone());
     let mut workspace = Workspace::open(project, runtime, Arc::clone(&request.random), request.now, &doing, principal)?;
     let keys = Arc::new(workspace.keyring.file_keys()?.into_iter().collect());
-    let inputs = list_inputs(project, plan, PathValues::Given(&request.params), &keys)?;
+    let inputs = list_inputs(project, plan, Reads::OfAsker(&request.params), &keys)?;
     let manifest = Manifest { v: 1, inputs: inputs.iter().map(|input| input.entry.clone()).collect() };
     let attached = workspace.journal.attach(attachment::MANIFEST, manifest.to_bytes().map_err(failures::bug)?)?;
     let unsealers = unsealers(plan, &workspace.keyring)?;
     let intent = intent_of(request, &access);
     workspace.journal.append(vec![(Event::AccessIntent(intent), vec![attached.clone()])])?;
 
-    let mut shown = Shown { rows: 0, listed: BTreeMap::new() };
+    let mut shown = Shown::default();
     let findings = Arc::new(Findings::default());
+    let mut telling = Telling::new(project, plan, &inputs, Arc::clone(&findings));
     let binding = RunBinding {
         inputs: &inputs,
         protectors: BTreeMap::new(),
         unsealers,
+        prunes: true,
+        hidden: hidden(plan),
         findings: Arc::clone(&findings),
         progress: Arc::new(Silent),
     };
     let bound = plan.bind(&binding).map_err(|error| failures::engine(&error));
+    let mut whole = Vec::new();
     let ended = bound.and_then(|bound| {
-        let ended = show(request, &bound, &inputs, runtime, &mut shown, take);
-        for range in whole_rows(bound.passed())? {
-            shown.whole(range);
-        }
+        let ended = show(request, &bound, &mut telling, runtime, &mut shown, take);
+        whole = whole_rows(bound.passed())?;
+        whole.iter().for_each(|range| shown.whole(*range));
         ended
     });
     let outcome = match &ended {
@@ -139,19 +133,40 @@ pub fn query(
         Ok(false) => AccessOutcome::Stopped,
         Err(_) => AccessOutcome::Failed,
     };
+    let shown_rows = shown.rows;
     let rows = shown.accessed();
     let attached = vec![attached, attach_rows(&workspace, &rows)?];
     let result = AccessResult {
         access: access.clone(),
         outcome,
-        rows: shown.rows,
+        rows: shown_rows,
         source_rows: rows.rows(),
         is_exact: rows.is_exact(),
     };
-    workspace.journal.append(vec![(Event::AccessResult(result), attached)])?;
+    let told = workspace.journal.append(vec![(Event::AccessResult(result), attached)]);
     ended?;
-    let unreadable = findings.take().values().map(|finding| finding.set_aside.len() as u64).sum();
-    Ok(QueryOutcome { access, rows: shown.rows, unreadable, ledger: workspace.journal.position() })
+    told?;
+    let found = findings.take();
+    // Records of a table that the asker sees part of are not counted: they may be of the other part.
+    let hidden = hidden(plan);
+    let is_told = |input: &InputOrdinal| {
+        let input = usize::try_from(input.get()).ok().and_then(|input| inputs.get(input));
+        input.is_some_and(|input| !hidden.contains(&input.entry.dataset))
+    };
+    let told = found.iter().filter(|(input, _)| is_told(input));
+    let unreadable = told.map(|(_, finding)| finding.set_aside.len() as u64).sum();
+    let parquet_bytes = found.values().map(|finding| finding.bytes).sum();
+    let whole =
+        whole.into_iter().map(|(relation, first, last)| SourceRange { relation, kind: SetKind::Whole, first, last });
+    let whole = telling.tell(&whole.collect::<Vec<_>>())?;
+    Ok(QueryOutcome {
+        access,
+        rows: shown_rows,
+        unreadable,
+        parquet_bytes,
+        whole,
+        ledger: workspace.journal.position(),
+    })
 }
 
 fn attach_rows(workspace: &Workspace, rows: &AccessedRows) -> Result<Attachment, Failure> {
@@ -162,7 +177,7 @@ fn attach_rows(workspace: &Workspace, rows: &AccessedRows) -> Result<Attachment,
 fn show(
     request: &QueryRequest<'_>,
     bound: &Governed<Bound>,
-    inputs: &[RunInput],
+    telling: &mut Telling<'_>,
     runtime: &Handle,
     shown: &mut Shown,
     take: &mut dyn FnMut(ShownBatch) -> Result<bool, Failure>,
@@ -179,11 +194,19 @@ fn show(
             return Err(too_long());
         }
         let asked = Instant::now();
-        let batch = runtime.block_on(async { tokio::time::timeout(left, batches.next()).await });
+        let batch = runtime.block_on(async { tokio::time::timeout(left.min(LOOK_FOR_STOP), batches.next()).await });
         left = left.saturating_sub(asked.elapsed());
-        batch.map_err(|_| too_long())
+        Ok(batch.ok())
     };
-    while let Some(batch) = next()? {
+    loop {
+        if request.stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let batch = match next()? {
+            None => continue,
+            Some(None) => return Ok(true),
+            Some(Some(batch)) => batch,
+        };
         let batch = batch.map_err(|error| failures::engine(&error))?;
         let (rows, sources) = SourceColumns::split(&batch, bound.sources())?;
         let mut of_rows = Vec::new();
@@ -196,7 +219,7 @@ fn show(
             }
             ranges_of_row.iter().for_each(|range| shown.add(*range));
             if request.provenance {
-                of_rows.push(shown_sources(&ranges_of_row, inputs)?);
+                of_rows.push(telling.tell(&ranges_of_row)?);
             }
         }
         // The rows count as shown even if whoever takes them fails on the way.
@@ -205,80 +228,14 @@ fn show(
             return Ok(false);
         }
     }
-    Ok(true)
 }
 
-/// Source rows by the names of their inputs. A range over several inputs is told for the first and the last.
-fn shown_sources(ranges: &[SourceRange], inputs: &[RunInput]) -> Result<Vec<ShownSource>, Failure> {
-    let mut found = BTreeSet::new();
-    for range in ranges {
-        let input_of = |id: RowId| {
-            let index = usize::try_from(id.input().get()).unwrap_or(usize::MAX);
-            inputs.get(index).ok_or_else(|| failures::bug("a row of an input that is not there"))
-        };
-        let is_exact = match range.kind {
-            SetKind::Each | SetKind::All => true,
-            SetKind::Some | SetKind::Whole => false,
-        };
-        let source = |id: RowId, first: u64, last: u64| {
-            let entry = &input_of(id)?.entry;
-            let (dataset, path) = (entry.dataset.clone(), entry.path.clone());
-            Ok::<_, Failure>(ShownSource { dataset, store: entry.store.to_string(), path, first, last, is_exact })
-        };
-        match range.first.input() == range.last.input() {
-            true => drop(found.insert(source(range.first, range.first.row(), range.last.row())?)),
-            false => {
-                found.insert(source(range.first, range.first.row(), lockgate_model::ROWS_PER_INPUT_MAX)?);
-                found.insert(source(range.last, 0, range.last.row())?);
-            }
-        }
-    }
-    Ok(found.into_iter().collect())
-}
+/// How long a query computes before it looks whether it is to stop.
+const LOOK_FOR_STOP: Duration = Duration::from_millis(100);
 
-/// The source rows behind what went out so far.
-struct Shown {
-    rows: u64,
-    listed: BTreeMap<(u32, SetKind), Vec<(RowId, RowId)>>,
-}
-
-impl Shown {
-    fn add(&mut self, range: SourceRange) {
-        let kind = match range.kind {
-            SetKind::Each | SetKind::All => SetKind::All,
-            SetKind::Some => SetKind::Some,
-            SetKind::Whole => SetKind::Whole,
-        };
-        let known = self.listed.entry((range.relation, kind)).or_default();
-        match known.last_mut() {
-            Some((first, last)) if (*first..=*last).contains(&range.first) => *last = range.last.max(*last),
-            Some((_, last)) if last.to_i64() + 1 == range.first.to_i64() => *last = range.last,
-            _ => known.push((range.first, range.last)),
-        }
-    }
-
-    fn whole(&mut self, (relation, first, last): (u32, RowId, RowId)) {
-        self.add(SourceRange { relation, kind: SetKind::Whole, first, last });
-    }
-
-    fn accessed(&self) -> AccessedRows {
-        let mut all = Vec::new();
-        for ((relation, kind), ranges) in &self.listed {
-            let mut ranges = ranges.clone();
-            ranges.sort_unstable();
-            let mut apart: Vec<(RowId, RowId)> = Vec::new();
-            for (first, last) in ranges {
-                match apart.last_mut() {
-                    Some((_, end)) if first.to_i64() <= end.to_i64().saturating_add(1) => *end = last.max(*end),
-                    _ => apart.push((first, last)),
-                }
-            }
-            let range = |(first, last)| AccessedRange { relation: *relation, kind: *kind, first, last };
-            all.extend(apart.into_iter().map(range));
-        }
-        all.sort_unstable_by_key(|range| (range.relation, range.first));
-        AccessedRows { ranges: all }
-    }
+/// The datasets of which the asker may not be told what reading them found.
+fn hidden(plan: &Governed<Plan>) -> BTreeSet<DatasetName> {
+    plan.guarded().keys().chain(plan.read_by_policies()).cloned().collect()
 }
 
 fn intent_of(request: &QueryRequest<'_>, access: &RunId) -> AccessIntent {

@@ -11,18 +11,21 @@ use arrow::compute::{filter_record_batch, take};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_optimizer::pruning::PruningPredicate;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::PartitionStream;
 use lockgate_connect::{
-    CsvReader, FileKeys, FileStore, JsonLinesReader, ParquetReader, Place, PostgresSource, RecordPosition,
-    ScannedBatch, SinkColumn, SourceBatch, SourceColumn, StoredFile, TextFileError, TextLimits, decode,
+    CsvReader, FileKeys, FileStore, JsonLinesReader, ParquetReader, Place, PostgresSource, RecordPosition, RowGroups,
+    ScannedBatch, SinkColumn, SourceBatch, SourceColumn, StoredFile, TextFileError, TextLimits, WantedRowGroups,
+    decode,
 };
 use lockgate_evidence::{Input, LineIndexBuilder};
 use lockgate_model::{ColumnName, Failure, FailureKind, InputOrdinal, RowId};
 use tokio::sync::mpsc::Sender;
 
 use crate::failures;
-use crate::inputs::{FileFormat, Kept, RunInput, Source, Taken, TextFiles, TextRecords};
+use crate::input_table::wanted_row_groups;
+use crate::inputs::{FileFormat, Kept, Partitions, RunInput, Source, Taken, TextFiles, TextRecords};
 use crate::quarantine::SetAside;
 use crate::sink::WrittenTable;
 
@@ -41,6 +44,8 @@ pub trait Progress: Send + Sync {
 #[derive(Debug, Default)]
 pub(crate) struct Finding {
     pub(crate) rows: u64,
+    /// The bytes of values that were read of a Parquet file, of which parts may be left out.
+    pub(crate) bytes: u64,
     pub(crate) set_aside: Vec<SetAside>,
     /// The header of a CSV file.
     pub(crate) header: Option<Vec<u8>>,
@@ -59,6 +64,11 @@ pub(crate) struct Findings(Mutex<BTreeMap<InputOrdinal, Finding>>);
 impl Findings {
     fn add(&self, input: InputOrdinal, finding: Finding) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(input).or_insert(finding);
+    }
+
+    /// The rows of an input that was read to its end.
+    pub(crate) fn rows_of(&self, input: InputOrdinal) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&input).map(|finding| finding.rows)
     }
 
     pub(crate) fn take(&self) -> BTreeMap<InputOrdinal, Finding> {
@@ -82,6 +92,10 @@ pub(crate) struct TableReader {
     pub(crate) inputs: Vec<(InputOrdinal, RunInput)>,
     pub(crate) findings: Arc<Findings>,
     pub(crate) progress: Arc<dyn Progress>,
+    /// Whether nobody may be told why it can't be read.
+    pub(crate) is_hidden: bool,
+    /// Rows that can't meet it may be left out.
+    pub(crate) condition: Option<Arc<PruningPredicate>>,
 }
 
 impl std::fmt::Debug for TableReader {
@@ -100,6 +114,9 @@ impl PartitionStream for TableReader {
         let (reader, sender) = (self.clone(), builder.tx());
         builder.spawn_blocking(move || match reader.read_all(&sender) {
             Ok(()) | Err(Stop::NobodyReads) => Ok(()),
+            Err(Stop::Failed(failure)) if reader.is_hidden => {
+                Err(DataFusionError::External(Box::new(failures::behind_a_policy(failure.kind))))
+            }
             Err(Stop::Failed(failure)) => Err(DataFusionError::External(failure)),
         });
         builder.build()
@@ -142,7 +159,8 @@ impl TableReader {
                 }
                 Source::Table(source) => {
                     let pick = Pick::All;
-                    let out = Batcher { reader: self, ordinal: *ordinal, partitions: &[], pick, batches };
+                    let out =
+                        Batcher { reader: self, ordinal: *ordinal, partitions: &Partitions::new(), pick, batches };
                     let began = Instant::now();
                     let mut finding = self.read_table(&out, &input.entry, source)?;
                     finding.reading = began.elapsed().saturating_sub(finding.waiting);
@@ -260,12 +278,18 @@ impl TableReader {
     ) -> std::result::Result<Finding, Stop> {
         let failed = |error| failures::parquet(entry.store.as_str(), &error);
         let columns = self.columns_in_files(out.partitions);
-        let reader = ParquetReader::open_stored(stored, entry.sha256, &columns, keys, BATCH_ROWS);
+        let wanted = self.condition.as_deref().filter(|_| matches!(out.pick, Pick::All)).map(|condition| {
+            let partitions = out.partitions;
+            move |groups: &RowGroups<'_>| wanted_row_groups(condition, groups, partitions)
+        });
+        let wanted = wanted.as_ref().map(|wanted| wanted as WantedRowGroups<'_>);
+        let reader = ParquetReader::open_stored(stored, entry.sha256, &columns, keys, BATCH_ROWS, wanted);
         let mut reader = reader.map_err(failed)?;
         let mut finding = Finding::default();
         while let Some(batch) = reader.next_batch().map_err(failed)? {
             out.send(batch, 0, &mut finding)?;
         }
+        finding.bytes = reader.bytes();
         finding.rows = out.taken(entry, reader.rows())?;
         self.progress.advance(entry.bytes, 0);
         Ok(finding)
@@ -337,7 +361,7 @@ impl TableReader {
 struct Batcher<'a> {
     reader: &'a TableReader,
     ordinal: InputOrdinal,
-    partitions: &'a [(ColumnName, ArrayRef)],
+    partitions: &'a Partitions,
     pick: Pick<'a>,
     batches: &'a Batches,
 }

@@ -5,11 +5,13 @@
 //! refused: a column of another kind; a column that must have values and is not there
 //! ```
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter_record_batch;
@@ -23,6 +25,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use super::error::ParquetError;
 use super::fit::{absent, fit, is_of_kind, natural_type};
 use super::keys::{External, FileKeys, KEY_MATERIAL_BYTES_MAX, decryption};
+use super::row_groups::{CountedFile, RowGroups};
 use crate::arrow_type::schema_of;
 use crate::{
     BreakReason, BrokenRecord, BucketStore, FileStore, RecordPosition, SourceBatch, SourceColumn, SourceError,
@@ -35,8 +38,14 @@ pub struct ParquetReader {
     path: String,
     schema: SchemaRef,
     columns: Vec<Declared>,
+    /// The rows that are read and were not handed out yet: the first of each stretch in the file, and how many.
+    ahead: VecDeque<(u64, u64)>,
     rows: u64,
+    bytes: Arc<AtomicU64>,
 }
+
+/// Says of each row group of a file whether any of its rows may be wanted.
+pub type WantedRowGroups<'a> = &'a dyn Fn(&RowGroups<'_>) -> Vec<bool>;
 
 struct Declared {
     column: SourceColumn,
@@ -56,17 +65,19 @@ impl ParquetReader {
         batch_rows: usize,
     ) -> Result<Self, ParquetError> {
         let beside = beside_file(absolute, shown)?;
-        Self::open_with(file, shown, declared, (keys, beside, None), batch_rows)
+        Self::open_with(file, shown, declared, (keys, beside, None), batch_rows, None)
     }
 
     /// Opens a file of a store for reading the declared columns, `batch_rows` at a time. An object is copied into a file
-    /// of this machine first, and found to have the expected digest.
+    /// of this machine first, and found to have the expected digest. Row groups that are not wanted are left out; the
+    /// positions of rows are those in the whole file.
     pub fn open_stored(
         (store, stored): (&FileStore, &StoredFile),
         expected: Sha256Digest,
         declared: &[SourceColumn],
         keys: &Arc<FileKeys>,
         batch_rows: usize,
+        wanted: Option<WantedRowGroups<'_>>,
     ) -> Result<Self, ParquetError> {
         let shown = stored.path.as_str();
         let (file, beside) = match store {
@@ -77,7 +88,7 @@ impl ParquetReader {
             }
             FileStore::Bucket(bucket) => (bucket.spool(stored, expected)?, beside_object(bucket, shown, keys)?),
         };
-        Self::open_with(file, shown, declared, (keys, beside, None), batch_rows)
+        Self::open_with(file, shown, declared, (keys, beside, None), batch_rows, wanted)
     }
 
     /// The columns of a file that a dataset can declare, each with the type that holds all of its values.
@@ -106,7 +117,7 @@ impl ParquetReader {
         batch_rows: usize,
     ) -> Result<Self, ParquetError> {
         let beside = External { path: material_name(shown), content: None };
-        Self::open_with(file, shown, declared, (keys, beside, aad_prefix), batch_rows)
+        Self::open_with(file, shown, declared, (keys, beside, aad_prefix), batch_rows, None)
     }
 
     fn open_with(
@@ -115,14 +126,31 @@ impl ParquetReader {
         declared: &[SourceColumn],
         keys: Keys<'_>,
         batch_rows: usize,
+        wanted: Option<WantedRowGroups<'_>>,
     ) -> Result<Self, ParquetError> {
         let metadata = metadata_of(&file, shown, keys)?;
-        let (wanted, columns) = place_columns(metadata.schema(), declared, shown)?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
-        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+        let (places, columns) = place_columns(metadata.schema(), declared, shown)?;
+        let groups = RowGroups { metadata: metadata.metadata(), schema: metadata.schema(), declared };
+        let of_group = groups.rows().values().to_vec();
+        let verdicts = wanted.map_or_else(Vec::new, |wanted| {
+            // Statistics that can't be made sense of leave nothing out.
+            catch_unwind(AssertUnwindSafe(|| wanted(&groups))).unwrap_or_default()
+        });
+        let (mut kept, mut ahead, mut first) = (Vec::new(), VecDeque::new(), 0);
+        for (index, rows) in of_group.into_iter().enumerate() {
+            if verdicts.get(index).copied().unwrap_or(true) {
+                kept.push(index);
+                ahead.push_back((first, rows));
+            }
+            first = u64::saturating_add(first, rows);
+        }
+        let bytes = Arc::new(AtomicU64::new(0));
+        let counted = CountedFile { file, bytes: Arc::clone(&bytes) };
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(counted, metadata).with_row_groups(kept);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), places);
         let batches = guarded(shown, || builder.with_projection(mask).with_batch_size(batch_rows.max(1)).build())?;
         let schema = schema_of(declared.iter().map(|column| (&column.name, column.value_type)));
-        Ok(Self { batches, path: shown.to_owned(), schema, columns, rows: 0 })
+        Ok(Self { batches, path: shown.to_owned(), schema, columns, ahead, rows: 0, bytes })
     }
 
     /// The next rows; `None` at the end. Positions count rows; a Parquet file has no lines.
@@ -152,6 +180,28 @@ impl ParquetReader {
         self.rows
     }
 
+    /// The bytes of values read so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The places in the file of the next rows.
+    fn take_places(&mut self, rows: usize) -> Result<Vec<u64>, ParquetError> {
+        let mut places = Vec::with_capacity(rows);
+        while places.len() < rows {
+            let Some((first, left)) = self.ahead.front_mut() else {
+                return Err(damaged(&self.path, "it has more rows than it says"));
+            };
+            let taken = (*left).min((rows - places.len()) as u64);
+            places.extend(*first..*first + taken);
+            (*first, *left) = (*first + taken, *left - taken);
+            if *left == 0 {
+                self.ahead.pop_front();
+            }
+        }
+        Ok(places)
+    }
+
     fn fit_batch(&mut self, batch: &RecordBatch) -> Result<SourceBatch, ParquetError> {
         let rows = batch.num_rows();
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
@@ -174,23 +224,21 @@ impl ParquetReader {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let columns = RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)
             .map_err(|error| damaged(&self.path, &error.to_string()))?;
-        let first = self.rows;
         self.rows += rows as u64;
-        let position = |row: usize| RecordPosition { row: first + row as u64, line: None };
+        let positions = self.take_places(rows)?.into_iter().map(|row| RecordPosition { row, line: None });
         if reasons.is_empty() {
-            return Ok(SourceBatch { columns, positions: (0..rows).map(position).collect(), broken: Vec::new() });
+            return Ok(SourceBatch { columns, positions: positions.collect(), broken: Vec::new() });
         }
         let kept: BooleanArray = reasons.iter().map(|reason| Some(reason.is_none())).collect();
         let columns = filter_record_batch(&columns, &kept).map_err(|error| damaged(&self.path, &error.to_string()))?;
-        let positions = (0..rows).filter(|row| kept.value(*row)).map(position).collect();
-        let broken = reasons
-            .into_iter()
-            .enumerate()
-            .filter_map(|(row, reason)| {
-                Some(BrokenRecord { position: position(row), reason: reason?, raw: raw_row(batch, row) })
-            })
-            .collect();
-        Ok(SourceBatch { columns, positions, broken })
+        let (mut whole, mut broken) = (Vec::new(), Vec::new());
+        for (row, (position, reason)) in positions.zip(reasons).enumerate() {
+            match reason {
+                None => whole.push(position),
+                Some(reason) => broken.push(BrokenRecord { position, reason, raw: raw_row(batch, row) }),
+            }
+        }
+        Ok(SourceBatch { columns, positions: whole, broken })
     }
 }
 

@@ -1,6 +1,8 @@
 //! `query`: rows as somebody sees them, and an entry in the ledger before the first of them is shown.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -8,12 +10,12 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use lockgate_model::{Failure, FailureKind};
 use lockgate_plan::CompiledQuery;
-use lockgate_run::{QueryOutcome, QueryRequest, ShownBatch, ShownSource};
+use lockgate_run::{QueryOutcome, QueryRequest, ShownBatch, ShownRows, ShownSource};
 use serde_json::{Map, Value, json};
 
 use crate::cli::{QueryArgs, RowFormat};
 use crate::output::thousands;
-use crate::{context, output};
+use crate::{context, interrupt, output};
 
 /// The key, or the column, of what a row was made from.
 const SOURCES: &str = "lockgate_sources";
@@ -23,6 +25,11 @@ pub(crate) fn query(dir: Option<&Path>, args: &QueryArgs) -> Result<u8, Failure>
     let params = context::params(&args.params)?;
     let asker = context::asker(&project, &args.principal, &args.groups, args.purpose.as_ref())?;
     let CompiledQuery { plan, authorizations } = context::query(&project, &args.sql, &asker)?;
+    if args.provenance && plan.columns().iter().any(|column| column.name.as_str() == SOURCES) {
+        let message = format!("the query has a column `{SOURCES}`, the name under which sources are shown");
+        return Err(Failure::new(FailureKind::Invalid, message).with_help("name it otherwise with AS"));
+    }
+    let stop = interrupt::flag()?;
     let request = QueryRequest {
         project: &project,
         sql: &args.sql,
@@ -31,6 +38,7 @@ pub(crate) fn query(dir: Option<&Path>, args: &QueryArgs) -> Result<u8, Failure>
         authorizations: &authorizations,
         params,
         provenance: args.provenance,
+        stop: Arc::clone(&stop),
         duration_max: Duration::from_secs(args.timeout_s),
         random: context::random(),
         now: asker.at,
@@ -40,16 +48,21 @@ pub(crate) fn query(dir: Option<&Path>, args: &QueryArgs) -> Result<u8, Failure>
     let mut writer = Rows { format: args.format, names, provenance: args.provenance, begun: false };
     let outcome = lockgate_run::query(&request, runtime.handle(), &mut |batch| writer.write(&batch))?;
     writer.end()?;
-    tell(&outcome, &args.principal);
-    Ok(0)
+    tell(&outcome, args);
+    Ok(if stop.load(Ordering::Relaxed) { interrupt::EXIT_CODE } else { 0 })
 }
 
-fn tell(outcome: &QueryOutcome, principal: &str) {
+fn tell(outcome: &QueryOutcome, args: &QueryArgs) {
+    let principal = &args.principal;
     let ledger = &outcome.ledger;
     let rows = thousands(outcome.rows);
     let mut text = format!("{rows} rows shown to {principal}: access {} in {}", outcome.access, ledger.origin);
     if outcome.unreadable > 0 {
         text.push_str(&format!("\n{} records could not be read and are left out", thousands(outcome.unreadable)));
+    }
+    if args.provenance && !outcome.whole.is_empty() {
+        let whole: Vec<_> = outcome.whole.iter().map(place).collect();
+        text.push_str(&format!("\nall rows also depend on {}", whole.join(" ")));
     }
     output::note(&text);
 }
@@ -65,6 +78,9 @@ struct Rows {
 impl Rows {
     /// Says whether there is anybody who reads on.
     fn write(&mut self, batch: &ShownBatch) -> Result<bool, Failure> {
+        if batch.rows.num_rows() == 0 {
+            return Ok(true);
+        }
         let is_first = !std::mem::replace(&mut self.begun, true);
         let text = match self.format {
             RowFormat::Text => output::table(&self.cells(batch, is_first, "∅")?, 0),
@@ -72,12 +88,8 @@ impl Rows {
             RowFormat::Ndjson => self.objects(batch)?.iter().map(|row| format!("{row}\n")).collect(),
             RowFormat::Json => {
                 let rows: Vec<String> = self.objects(batch)?.iter().map(|row| format!("  {row}")).collect();
-                match (rows.is_empty(), is_first) {
-                    (true, true) => "[".to_owned(),
-                    (true, false) => String::new(),
-                    (false, true) => format!("[\n{}", rows.join(",\n")),
-                    (false, false) => format!(",\n{}", rows.join(",\n")),
-                }
+                let opening = if is_first { "[" } else { "," };
+                format!("{opening}\n{}", rows.join(",\n"))
             }
         };
         output::try_print(&text)
@@ -151,16 +163,25 @@ fn json_value(column: &ArrayRef, row: usize) -> Result<Value, Failure> {
 }
 
 fn source_json(source: &ShownSource) -> Value {
-    let ShownSource { dataset, store, path, first, last, is_exact } = source;
-    json!({ "dataset": dataset, "store": store, "path": path, "first_row": first, "last_row": last, "exact": is_exact })
+    let ShownSource { dataset, rows, is_exact } = source;
+    match rows {
+        ShownRows::At { store, path, first, last } => json!({
+            "dataset": dataset, "store": store, "path": path, "first_row": first, "last_row": last, "exact": is_exact
+        }),
+        ShownRows::Numbered(number) => json!({ "dataset": dataset, "number": number, "exact": is_exact }),
+        ShownRows::Some => json!({ "dataset": dataset, "exact": is_exact }),
+    }
 }
 
-/// `customers/eu.csv:12`, or `customers/eu.csv:12-40` for several, with `~` where it was made from some of them.
+/// `customers/eu.csv:12`, or `customers/eu.csv:12-40` for several, with `~` where it was made from some of them. Where places
+/// would tell of what is hidden: `customers#3`, the third source row that was shown, or `customers~`.
 fn place(source: &ShownSource) -> String {
     let some = if source.is_exact { "" } else { "~" };
-    match source.first == source.last {
-        true => format!("{}:{some}{}", source.path, source.first),
-        false => format!("{}:{some}{}-{}", source.path, source.first, source.last),
+    match &source.rows {
+        ShownRows::At { path, first, last, .. } if first == last => format!("{path}:{some}{first}"),
+        ShownRows::At { path, first, last, .. } => format!("{path}:{some}{first}-{last}"),
+        ShownRows::Numbered(number) => format!("{}#{number}", source.dataset),
+        ShownRows::Some => format!("{}{some}", source.dataset),
     }
 }
 

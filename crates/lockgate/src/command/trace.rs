@@ -71,8 +71,10 @@ fn down_text(down: &TraceDown) -> String {
     if down.made.is_empty() {
         return format!("no pipeline has made anything from these rows of {}\n", down.dataset);
     }
-    let row =
-        |made: &MadeRow| vec![made.dataset.to_string(), format!("row {}", made.row), format!("by run {}", made.run)];
+    let row = |made: &MadeRow| {
+        let some = if made.is_covering { "  from some rows of a range that it is in" } else { "" };
+        vec![made.dataset.to_string(), format!("row {}", made.row), format!("by run {}{some}", made.run)]
+    };
     output::table(&down.made.iter().map(row).collect::<Vec<_>>(), 0)
 }
 

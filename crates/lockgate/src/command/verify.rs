@@ -86,6 +86,10 @@ fn text(request: &VerifyRequest, outcome: &VerifyOutcome) -> String {
         thousands(outcome.commits),
         thousands(outcome.accesses)
     ));
+    if outcome.open_accesses > 0 {
+        let open = thousands(outcome.open_accesses);
+        text.push_str(&format!("             {open} without an end: each counts as every row of its inputs\n"));
+    }
     text.push_str(&match outcome.keys {
         Some(keys) => format!("  keys       {keys}, in the state that the entries lead to\n"),
         None => "  keys       not compared: the key table is not here\n".to_owned(),

@@ -22,6 +22,7 @@ mod operations;
 mod operations_aws;
 mod parquet;
 mod policy;
+mod pruning;
 mod python;
 mod quarantine;
 mod query;

@@ -289,3 +289,116 @@ fn what_was_shredded_is_gone_for_everybody() {
         json!([{ "name": null, "born": "1815-12-10" }])
     );
 }
+
+/// A table whose rows a policy decides by another, which lies in a file of each day.
+fn opted_out() -> Site {
+    let site = Site::new();
+    site.write(
+        "catalog/optouts.yaml",
+        "dataset: optouts\nat: { store: landing, path: 'optouts/{date}.csv', format: csv }\ncolumns:\n  id: { type: bigint }\n",
+    );
+    site.write("landing/optouts/2026-11-01.csv", "id\n2\n");
+    site.write("landing/optouts/2020-01-01.csv", "id\n99\n");
+    site.write(
+        "policies/customers.yaml",
+        "policies:\n  - policy: whoever opted out is not there\n    on: { datasets: [customers] }\n    \
+         allow: [{ users: [sam, svc-etl], access: [select] }]\n    rows:\n      - users: [sam, svc-etl]\n        \
+         where: \"NOT EXISTS (SELECT 1 FROM optouts o WHERE o.id = customers.id)\"\n",
+    );
+    site
+}
+
+#[test]
+fn what_a_policy_reads_is_not_for_the_asker_to_choose() {
+    let site = opted_out();
+    let ids = |args: &[&str]| {
+        let ask = ["query", "SELECT id FROM customers ORDER BY id", "--as", "sam", "--format", "json"];
+        site.lockgate(&[&ask, args].concat()).exits(0).json()
+    };
+    let visible = json!([{ "id": 1 }, { "id": 3 }]);
+    assert_eq!(ids(&[]), visible);
+    assert_eq!(ids(&["--param", "date=2026-11-01"]), visible);
+    // No file of the table itself is of that day, and the asker is not told so: the rows could be hidden.
+    assert_eq!(ids(&["--param", "date=2020-01-01"]), json!([]));
+    std::fs::remove_dir_all(site.path("landing/optouts")).unwrap();
+    let told = site.lockgate(&["query", "SELECT id FROM customers", "--as", "sam"]).exits(1);
+    assert!(told.out.is_empty() && !told.err.contains("optouts"), "{}{}", told.out, told.err);
+}
+
+#[test]
+fn what_a_policy_decides_by_other_rows_is_decided_anew_with_every_run() {
+    let site = opted_out();
+    site.lockgate(&["run", "daily"]).exits(0);
+    assert_eq!(site.rows().keys().copied().collect::<Vec<_>>(), [1, 3]);
+    site.write("landing/customers/2026-11-02/b.csv", "id,name,email,card,born,city\n2,a,b@c.de,,,x\n4,d,e@f.de,,,y\n");
+    site.lockgate(&["run", "daily", "--param", "date=2026-11-02"]).exits(0);
+    assert_eq!(site.rows().keys().copied().collect::<Vec<_>>(), [1, 3, 4], "the second run sees who opted out as well");
+    site.replace("pipelines/daily.yaml", "mode: merge, key: [id]", "mode: append");
+    let refused = site.lockgate(&["check"]).exits(2);
+    assert!(refused.out.contains("LG111"), "{}{}", refused.out, refused.err);
+}
+
+#[test]
+fn sources_tell_nothing_of_what_is_hidden() {
+    let site = opted_out();
+    let sql = "SELECT id FROM customers ORDER BY id";
+    let shown = site.lockgate(&["query", sql, "--as", "sam", "--provenance", "--format", "json"]).exits(0).json();
+    let source = |number: u64| json!([{ "dataset": "customers", "number": number, "exact": true }]);
+    assert_eq!(shown, json!([{ "id": 1, "lockgate_sources": source(1) }, { "id": 3, "lockgate_sources": source(2) }]));
+    let text = site.lockgate(&["query", sql, "--as", "sam", "--provenance"]).exits(0);
+    assert!(text.out.contains("customers#2") && !text.out.contains(".csv"), "{}", text.out);
+    let named = "SELECT id AS lockgate_sources FROM customers";
+    site.lockgate(&["query", named, "--as", "sam", "--provenance"]).exits(2);
+    site.lockgate(&["query", named, "--as", "sam"]).exits(0);
+}
+
+#[test]
+fn what_was_read_as_a_whole_is_told_once() {
+    let site = governed();
+    let sql = "SELECT id FROM customers WHERE id = (SELECT max(c.id) FROM customers c)";
+    let shown = site.lockgate(&["query", sql, "--as", "olga", "--provenance"]).exits(0);
+    assert!(shown.err.contains("all rows also depend on customers/2026-11-01/a.csv:~0-2"), "{}", shown.err);
+    assert!(!site.lockgate(&["query", sql, "--as", "olga"]).exits(0).err.contains("depend on"));
+}
+
+#[test]
+fn a_hidden_table_that_a_pipeline_writes_and_a_missing_one_read_the_same() {
+    let site = governed();
+    site.lockgate(&["run", "daily"]).exits(0);
+    let told = |table: &str| {
+        let sql = format!("SELECT id FROM {table}");
+        site.lockgate(&["query", &sql, "--as", "sam"]).exits(2).err.replace(table, "TABLE")
+    };
+    let (hidden, missing) = (told("analytics.customers"), told("analytics.customersx"));
+    let length = |text: &str| text.replace('^', "");
+    assert_eq!(length(&hidden), length(&missing));
+}
+
+#[test]
+fn broken_records_of_a_table_are_counted_for_those_who_see_all_of_it() {
+    let site = governed();
+    site.write("landing/customers/2026-11-01/b.csv", "id,name,email,card,born,city\nno number,a,b,c,d,e\n");
+    let told = |principal: &str| site.lockgate(&["query", "SELECT id FROM customers", "--as", principal]).exits(0).err;
+    assert!(told("olga").contains("1 records could not be read"), "{}", told("olga"));
+    assert!(!told("sam").contains("could not be read"), "{}", told("sam"));
+}
+
+#[test]
+fn an_interrupted_query_tells_the_ledger_what_it_showed() {
+    let site = governed();
+    let lines: String = (0..200_000).map(|id| format!("{id},n,e,c,,city{id}\n")).collect();
+    site.write("landing/customers/2026-11-01/b.csv", format!("id,name,email,card,born,city\n{lines}"));
+    // Nobody reads on, so that the query waits.
+    let mut command = site.command(&["query", "SELECT id, city FROM customers", "--as", "olga", "--format", "ndjson"]);
+    let mut query = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut out = std::io::BufReader::new(query.stdout.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+    assert!(line.contains("\"id\":"), "{line}");
+    let interrupt = std::process::Command::new("kill").args(["-INT", &query.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    std::io::copy(&mut out, &mut std::io::sink()).unwrap();
+    assert_eq!(query.wait().unwrap().code(), Some(130));
+    let verified = site.lockgate(&["verify", "--format", "json"]).exits(0).json();
+    assert_eq!((&verified["accesses"], &verified["open_accesses"]), (&json!(1), &json!(0)));
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{Column, DFSchema, JoinType};
 use datafusion::logical_expr::expr::Sort as SortKey;
 use datafusion::logical_expr::{
@@ -80,6 +81,15 @@ impl Classifier<'_> {
         let mut columns: Vec<Facts> = values.schema.fields().iter().map(|_| Facts::constant(self.lowest)).collect();
         let nothing = DFSchema::empty();
         for row in &values.values {
+            let is_subquery = |part: &Expr| {
+                Ok(matches!(
+                    part,
+                    Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_)
+                ))
+            };
+            if row.iter().any(|value| value.exists(is_subquery).unwrap_or(true)) {
+                return Err(self.refuse("a subquery in VALUES", &["VALUES"]));
+            }
             let row = self.expressions(row, Scope { schema: &nothing, columns: &[] })?;
             columns = columns.into_iter().zip(&row).map(|(all, one)| all.either(one)).collect();
         }

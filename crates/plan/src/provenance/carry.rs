@@ -25,8 +25,8 @@ use lockgate_model::DatasetName;
 
 use super::expression::{Subqueries, read_as_a_whole, whole_plan};
 use super::row_set::row_set_type;
-use super::rows_function::rows_function;
-use crate::pin_condition::pin_condition;
+use super::rows_function::{rows_function, window_rows_function};
+use crate::pin_condition::pin_conditions;
 use crate::table::{ROW_ID, SchemaOnly, table_of};
 
 /// A plan whose rows name their sources.
@@ -95,6 +95,7 @@ pub struct SourceRelation {
 pub(crate) fn carry(plan: &LogicalPlan) -> Result<(Carried, Vec<SourceRelation>)> {
     let mut carrying = Carrying::default();
     let carried = carrying.plan(plan)?;
+    let carried = Carried { plan: pin_conditions(carried.plan)?, ..carried };
     Ok((carried, carrying.relations))
 }
 
@@ -165,6 +166,9 @@ impl Carrying {
         };
         let source = self.relations.len();
         self.relations.push(SourceRelation { dataset: table.dataset.clone(), is_listed: true });
+        // A policy that looks at other rows can let a row through later that it holds back now.
+        let decided_by_others = table.guard.as_ref().is_some_and(|guard| guard.has_subqueries);
+        let shape = if decided_by_others { RowShape::OneSource } else { RowShape::RowByRow };
         let with_ids = Arc::new(SchemaOnly::with_row_ids(table));
         let scan = LogicalPlan::TableScan(TableScanBuilder::new(scan.table_name.clone(), with_ids).build()?);
         let mut columns: Vec<Expr> = scan.schema().columns().into_iter().map(Expr::Column).collect();
@@ -173,7 +177,7 @@ impl Carrying {
         columns.push(id.alias(&name));
         let plan = LogicalPlan::Projection(Projection::try_new(columns, Arc::new(scan))?);
         let carrier = Carrier { column: Column::new_unqualified(name), source, holds: Holds::OneRow };
-        Ok(Carried { plan, carriers: vec![carrier], shape: RowShape::RowByRow })
+        Ok(Carried { plan, carriers: vec![carrier], shape })
     }
 
     fn subquery_alias(&mut self, alias: &SubqueryAlias) -> Result<Carried> {
@@ -207,7 +211,6 @@ impl Carrying {
     fn filter(&mut self, filter: &Filter) -> Result<Carried> {
         let input = self.plan(&filter.input)?;
         let (predicate, depends) = self.condition(&filter.predicate)?;
-        let predicate = pin_condition(predicate, &input.plan)?;
         let plan = Filter::try_new(predicate, Arc::new(input.plan))?;
         let shape = input.shape.max(depends);
         Ok(Carried { plan: LogicalPlan::Filter(plan), shape, carriers: input.carriers })
@@ -307,7 +310,11 @@ impl Carrying {
             selected.push(value.alias(&carrier.column.name));
             carriers.push(carrier);
         }
-        let plan = DistinctOn::try_new(on, selected, distinct.sort_expr.clone(), Arc::new(input.plan))?;
+        let mut keys = distinct.sort_expr.clone();
+        for key in keys.iter_mut().flatten() {
+            key.expr = self.condition(&key.expr)?.0;
+        }
+        let plan = DistinctOn::try_new(on, selected, keys, Arc::new(input.plan))?;
         let shape = input.shape.max(RowShape::OneSource);
         Ok(Carried { plan: LogicalPlan::Distinct(Distinct::On(plan)), carriers, shape })
     }
@@ -408,6 +415,6 @@ fn rows_of_partition(carrier: &Carrier, partition_by: Vec<Expr>) -> Expr {
         null_treatment: None,
         distinct: false,
     };
-    let fun = WindowFunctionDefinition::AggregateUDF(rows_function());
+    let fun = WindowFunctionDefinition::AggregateUDF(window_rows_function());
     Expr::WindowFunction(Box::new(WindowFunction { fun, params }))
 }

@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result, plan_err};
-use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Subquery, TableScanBuilder};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Subquery, SubqueryAlias, TableScanBuilder};
 
 use super::carry::{Carrier, Carrying, RowShape, SourceRelation};
-use crate::table::{SchemaOnly, table_of};
+use crate::table::{ROW_ID, SchemaOnly, table_of};
 
 /// Expressions with what the subqueries in them contribute.
 pub(super) struct Subqueries {
@@ -84,9 +84,11 @@ pub(super) fn whole_plan(plan: LogicalPlan, relations: &mut Vec<SourceRelation>)
         };
         let relation = relations.len();
         relations.push(SourceRelation { dataset: table.dataset.clone(), is_listed: false });
+        // Under a name of its own: the engine takes two subqueries that read alike for one, and would run the other.
         let source = Arc::new(SchemaOnly::read_as_a_whole(table, relation));
-        let scan = TableScanBuilder::new(scan.table_name, source).build()?;
-        Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+        let read = TableScanBuilder::new(format!("{ROW_ID}_whole_{relation}"), source).build()?;
+        let named = SubqueryAlias::try_new(Arc::new(LogicalPlan::TableScan(read)), scan.table_name)?;
+        Ok(Transformed::yes(LogicalPlan::SubqueryAlias(named)))
     })?;
     Ok(marked.data)
 }

@@ -14,6 +14,9 @@ use datafusion::common::{DataFusionError, Result};
 /// The most row ids that are kept of one source for one output row.
 pub const PROVENANCE_IDS_PER_GROUP_MAX: usize = 1_000;
 
+/// The most row ids that are kept of one source for one row of a window, each of which has the rows of its partition.
+pub const PROVENANCE_IDS_PER_WINDOW_ROW_MAX: usize = 100;
+
 /// The rows of one source that an output row was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowSet {
@@ -50,15 +53,26 @@ pub(crate) fn row_set_type() -> DataType {
 }
 
 /// A set that is being collected.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Collected {
+    ids_max: usize,
     ids: Vec<i64>,
     /// How many of the ids are known to be ascending and distinct.
     sorted: usize,
     covering: Option<(i64, i64)>,
 }
 
+impl Default for Collected {
+    fn default() -> Self {
+        Self::at_most(PROVENANCE_IDS_PER_GROUP_MAX)
+    }
+}
+
 impl Collected {
+    pub(crate) fn at_most(ids_max: usize) -> Self {
+        Self { ids_max, ids: Vec::new(), sorted: 0, covering: None }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.ids.is_empty() && self.covering.is_none()
     }
@@ -77,7 +91,7 @@ impl Collected {
             Some(_) => {}
         }
         self.ids.push(id);
-        if self.ids.len() > 2 * PROVENANCE_IDS_PER_GROUP_MAX || self.sorted > PROVENANCE_IDS_PER_GROUP_MAX {
+        if self.ids.len() > 2 * self.ids_max || self.sorted > self.ids_max {
             self.settle();
         }
     }
@@ -103,7 +117,7 @@ impl Collected {
             self.ids.dedup();
             self.sorted = self.ids.len();
         }
-        if self.ids.len() > PROVENANCE_IDS_PER_GROUP_MAX
+        if self.ids.len() > self.ids_max
             && let (Some(first), Some(last)) = (self.ids.first().copied(), self.ids.last().copied())
         {
             self.cover(first, last);
@@ -189,6 +203,18 @@ mod tests {
         assert_eq!(collected(0..=max).finish(), RowSet::Covering { first: 0, last: max });
         assert_eq!(collected((0..=max).rev()).finish(), RowSet::Covering { first: 0, last: max });
         assert_eq!(collected((0..=max).chain([7_000, -0])).finish(), RowSet::Covering { first: 0, last: 7_000 });
+    }
+
+    #[test]
+    fn a_row_of_a_window_has_fewer() {
+        let max = PROVENANCE_IDS_PER_WINDOW_ROW_MAX as i64;
+        let of = |ids: std::ops::Range<i64>| {
+            let mut set = Collected::at_most(PROVENANCE_IDS_PER_WINDOW_ROW_MAX);
+            ids.for_each(|id| set.insert(id));
+            set.finish()
+        };
+        assert_eq!(of(0..max), RowSet::Rows((0..max).collect()));
+        assert_eq!(of(0..max + 1), RowSet::Covering { first: 0, last: max });
     }
 
     #[test]

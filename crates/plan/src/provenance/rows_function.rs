@@ -14,19 +14,31 @@ use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
 };
 
-use super::row_set::{Collected, row_set_type, row_sets};
+use super::row_set::{
+    Collected, PROVENANCE_IDS_PER_GROUP_MAX, PROVENANCE_IDS_PER_WINDOW_ROW_MAX, row_set_type, row_sets,
+};
 
 /// The name of the function.
 pub(crate) const ROWS: &str = "lockgate_rows";
 
-/// The function.
+/// The function for groups.
 pub(crate) fn rows_function() -> Arc<AggregateUDF> {
-    Arc::new(AggregateUDF::new_from_impl(Rows { signature: Signature::any(1, Volatility::Immutable) }))
+    rows_at_most(PROVENANCE_IDS_PER_GROUP_MAX)
+}
+
+/// The function for the rows of a window, each of which gets the whole set.
+pub(crate) fn window_rows_function() -> Arc<AggregateUDF> {
+    rows_at_most(PROVENANCE_IDS_PER_WINDOW_ROW_MAX)
+}
+
+fn rows_at_most(ids_max: usize) -> Arc<AggregateUDF> {
+    Arc::new(AggregateUDF::new_from_impl(Rows { signature: Signature::any(1, Volatility::Immutable), ids_max }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Rows {
     signature: Signature,
+    ids_max: usize,
 }
 
 impl AggregateUDFImpl for Rows {
@@ -47,7 +59,7 @@ impl AggregateUDFImpl for Rows {
     }
 
     fn accumulator(&self, _: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        Ok(Box::new(OneGroup(Collected::default())))
+        Ok(Box::new(OneGroup(Collected::at_most(self.ids_max))))
     }
 
     fn state_fields(&self, arguments: StateFieldsArgs) -> Result<Vec<FieldRef>> {
@@ -55,7 +67,7 @@ impl AggregateUDFImpl for Rows {
     }
 
     fn groups_accumulator_supported(&self, _: AccumulatorArgs) -> bool {
-        true
+        self.ids_max == PROVENANCE_IDS_PER_GROUP_MAX
     }
 
     fn create_groups_accumulator(&self, _: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {

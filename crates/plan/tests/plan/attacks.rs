@@ -68,6 +68,10 @@ impl Binding for Accounts {
 
 /// What anna gets of plain DataFusion: rows, or the text of an error.
 async fn plain(sql: &str) -> String {
+    behind_view(VIEW, sql).await
+}
+
+async fn behind_view(view: &str, sql: &str) -> String {
     let context = SessionContext::new();
     let fields = ["owner", "number", "note"]
         .map(|name| arrow::datatypes::Field::new(name, arrow::datatypes::DataType::Utf8, true));
@@ -75,7 +79,7 @@ async fn plain(sql: &str) -> String {
     let schema = Arc::new(arrow::datatypes::Schema::new([vec![id], fields.to_vec()].concat()));
     let table = MemTable::try_new(Arc::clone(&schema), vec![vec![batch(&schema)]]).unwrap();
     context.register_table("accounts_raw", Arc::new(table)).unwrap();
-    context.sql(VIEW).await.unwrap();
+    context.sql(view).await.unwrap();
     let answer = async { context.sql(sql).await?.collect().await };
     match answer.await {
         Ok(batches) => pretty_format_batches(&batches).unwrap().to_string(),
@@ -85,10 +89,19 @@ async fn plain(sql: &str) -> String {
 
 /// What anna gets of Lockgate: rows, or the kind of error; and the physical plan.
 async fn governed(sql: &str) -> (String, String) {
+    governed_by(POLICIES, sql).await
+}
+
+/// As the policies with another row filter let it be seen.
+async fn filtered_by(rows: &str, sql: &str) -> String {
+    governed_by(&POLICIES.replace("owner = 'anna'", rows), sql).await.0
+}
+
+async fn governed_by(policies: &str, sql: &str) -> (String, String) {
     let files: [(&str, &[u8]); 3] = [
         ("lockgate.yaml", PROJECT.as_bytes()),
         ("catalog/accounts.yaml", ACCOUNTS.as_bytes()),
-        ("policies/accounts.yaml", POLICIES.as_bytes()),
+        ("policies/accounts.yaml", policies.as_bytes()),
     ];
     let (project, _) = Project::from_files(Path::new("/nowhere"), &files, &|_| None)
         .unwrap_or_else(|rejected| panic!("{:#?}", rejected.diagnostics));
@@ -214,6 +227,82 @@ async fn only_leak_proof_predicates_go_below_the_barrier() {
     let below: String = plan.lines().skip_while(|line| !line.contains("BarrierExec")).collect();
     assert!(!below.is_empty() && !below.contains("FilterExec") && !below.contains("limit"), "{plan}");
     assert!(plan.contains("FilterExec"), "{plan}");
+}
+
+/// Which hidden rows make a policy's own condition fail must not show in which queries succeed.
+#[tokio::test]
+async fn a_policy_that_fails_on_a_row_fails_whatever_is_asked() {
+    let fails = "abs(CAST(note AS BIGINT)) < 9";
+    let (of_one, of_hidden) = ("SELECT id FROM accounts WHERE id = 1", "SELECT id FROM accounts WHERE id = 5");
+    let view = format!("CREATE VIEW accounts AS SELECT * FROM accounts_raw WHERE {fails}");
+    let told = behind_view(&view, of_one).await;
+    assert!(told.contains("| 1  |"), "{told}");
+    assert!(behind_view(&view, of_hidden).await.contains(HIDDEN), "it does not leak from a view");
+    assert_eq!(filtered_by(fails, of_one).await, "error: arrow");
+    assert_eq!(filtered_by(fails, of_hidden).await, "error: arrow");
+}
+
+/// The engine answers some subqueries wrongly; a policy that would let rows through by one shows nothing.
+#[tokio::test]
+async fn subqueries_of_policies_mean_what_they_say() {
+    let all = "SELECT count(*) AS n FROM accounts";
+    let more_than_there_are = "EXISTS (SELECT max(id) FROM accounts HAVING 9 <= (SELECT count(*) FROM accounts))";
+    let view = format!("CREATE VIEW accounts AS SELECT * FROM accounts_raw WHERE {more_than_there_are}");
+    let view = view.replace("FROM accounts H", "FROM accounts_raw H").replace("FROM accounts))", "FROM accounts_raw))");
+    assert!(behind_view(&view, all).await.contains("| 5 |"), "the engine has become right: remove the pin");
+    assert!(filtered_by(more_than_there_are, all).await.contains("| 0 |"));
+    assert!(filtered_by(&more_than_there_are.replace('9', "5"), all).await.contains("| 5 |"));
+    // The asker's own query likewise: two rows are visible.
+    let asked = "SELECT id FROM accounts WHERE EXISTS (SELECT max(a.id) FROM accounts a HAVING 3 <= (SELECT count(*) FROM \
+                 accounts b))";
+    assert!(!governed(asked).await.0.contains("| 1"), "{}", governed(asked).await.0);
+    for lost in ["owner NOT IN (SELECT note FROM accounts) OR id = 1", "(owner IN (SELECT note FROM accounts)) IS NULL"]
+    {
+        assert!(filtered_by(lost, all).await.contains("LG113"), "{lost}");
+    }
+    // A policy that holds in no row of the asker's choosing: what it reads is the whole table.
+    assert!(filtered_by("id = (SELECT max(a.id) FROM accounts a)", "SELECT id FROM accounts").await.contains("| 5  |"));
+}
+
+#[tokio::test]
+async fn what_would_not_be_recorded_is_refused() {
+    for (sql, code) in [
+        ("WITH RECURSIVE accounts AS (SELECT * FROM accounts) SELECT * FROM accounts", "LG104"),
+        ("WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n WHERE x < 9) SELECT x FROM n", "LG104"),
+        ("SELECT v.x FROM (VALUES ((SELECT max(note) FROM accounts))) AS v(x)", "LG104"),
+    ] {
+        let (answer, _) = governed(sql).await;
+        assert!(answer.starts_with("refused") && answer.contains(code), "{sql}: {answer}");
+    }
+}
+
+/// On a stack as the program's threads have.
+#[test]
+fn chains_are_as_long_as_they_may_be_or_refused() {
+    let chains = || tokio::runtime::Runtime::new().unwrap().block_on(chains());
+    std::thread::Builder::new().stack_size(8 << 20).spawn(chains).unwrap().join().unwrap();
+}
+
+async fn chains() {
+    let or = |count: usize| format!("SELECT id FROM accounts WHERE {}", vec!["id = 1"; count].join(" OR "));
+    let union = |count: usize| vec!["SELECT id FROM accounts"; count].join(" UNION ALL ");
+    let joins = |count: usize| {
+        let tables: Vec<_> = (0..count).map(|index| format!("accounts a{index}")).collect();
+        format!("SELECT count(*) AS n FROM {}", tables.join(", "))
+    };
+    let plus = |count: usize| format!("SELECT id{} AS x FROM accounts", " + 1".repeat(count));
+    for (text, most) in [
+        (or(lockgate_plan::SQL_OPERATORS_MAX / 2), or(25_000)),
+        (plus(lockgate_plan::SQL_OPERATORS_MAX), plus(25_000)),
+        (union(lockgate_plan::SQL_RELATIONS_MAX / 2), union(12_000)),
+        (joins(8), joins(12_000)),
+        (joins(9), joins(lockgate_plan::SQL_RELATIONS_MAX + 1)),
+    ] {
+        let (answer, _) = governed(&text).await;
+        assert!(!answer.contains("refused") && !answer.contains("error"), "{}: {answer}", &text[..60]);
+        let (answer, _) = governed(&most).await;
+        assert!(answer.starts_with("refused") && answer.contains("LG108"), "{}: {answer}", &most[..60]);
+    }
 }
 
 #[tokio::test]

@@ -225,7 +225,7 @@ fn what_is_not_governed_is_refused_by_name() {
     for (sql, name) in [
         ("SELECT random() AS x FROM customers", "random"),
         ("SELECT approx_distinct(city) AS x FROM customers", "approx_distinct"),
-        ("WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT n FROM t", "Recursive"),
+        ("WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT n FROM t", "recursive"),
         ("SELECT * FROM generate_series(1, 3)", "generate_series"),
         ("SELECT array_filter(make_array(1), x -> x > 1) AS x FROM customers", "array_filter"),
         ("EXPLAIN SELECT id FROM customers", "EXPLAIN"),
