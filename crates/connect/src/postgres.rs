@@ -115,9 +115,8 @@ impl PostgresSink {
         let next = next.try_get::<_, i64>(0).map_err(|error| failed(&error))?;
         let ordinal = u32::try_from(next).ok().and_then(|next| InputOrdinal::new(next).ok());
         let ordinal = ordinal.ok_or_else(|| PostgresError::Ordinal { dataset: spec.dataset().clone() })?;
-        match spec.mode() {
-            WriteMode::Append | WriteMode::Merge => {}
-            WriteMode::Replace => session.execute(&statements::empty(table))?,
+        if spec.leaves_none() {
+            session.execute(&statements::empty(table))?;
         }
         PostgresTransaction::begin(&self.server, session, table, spec, run, ordinal, casts)
     }

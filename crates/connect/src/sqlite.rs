@@ -105,12 +105,9 @@ impl SqliteSink {
         let next = next_ordinal(&transaction, spec.dataset()).map_err(failed)?;
         let ordinal =
             InputOrdinal::new(next).map_err(|source| SinkError::Ordinal { dataset: spec.dataset().clone(), source })?;
-        match spec.mode() {
-            WriteMode::Append | WriteMode::Merge => {}
-            WriteMode::Replace => {
-                let sql = format!("DELETE FROM {}", quoted(spec.dataset().as_str()));
-                transaction.execute(&sql, []).map_err(failed)?;
-            }
+        if spec.leaves_none() {
+            let sql = format!("DELETE FROM {}", quoted(spec.dataset().as_str()));
+            transaction.execute(&sql, []).map_err(failed)?;
         }
         Ok(SqliteTransaction {
             transaction,

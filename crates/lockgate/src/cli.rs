@@ -278,6 +278,10 @@ pub(crate) struct RunArgs {
     /// with all that it feeds
     #[arg(long, value_name = "SELECTION")]
     pub(crate) select: Vec<String>,
+    /// Make the tables anew from everything that there is to read, however much of it they have; parameters that are not
+    /// given stand for any value
+    #[arg(long, conflicts_with_all = ["requarantined", "dry_run"])]
+    pub(crate) full_refresh: bool,
     /// Say what would be read, written and protected, and touch no file's content, key, ledger or table
     #[arg(long, conflicts_with = "requarantined")]
     pub(crate) dry_run: bool,

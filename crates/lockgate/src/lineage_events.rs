@@ -23,7 +23,7 @@ use lockgate_model::Failure;
 use lockgate_openlineage::{Dataset, EventType, Facets, Job, JobEvent, Run, RunEvent, error_message, uuid_v7};
 use lockgate_plan::{Governed, Plan};
 use lockgate_project::{Pipeline, Project};
-use lockgate_run::RunOutcome;
+use lockgate_run::{RunOutcome, Take};
 use lockgate_trust::Site;
 
 use crate::output;
@@ -36,7 +36,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a pipeline reads and writes, as an event that belongs to no run.
 pub(crate) fn of_pipeline(project: &Project, pipeline: &Pipeline, plan: &Governed<Plan>) -> JobEvent {
-    let description = Description::of(project, pipeline, plan, &BTreeMap::new());
+    let description = Description::of(project, pipeline, plan, &BTreeMap::new(), &Take::New);
     let namespace = project.lineage.as_ref().and_then(|lineage| lineage.namespace.clone());
     let job = Job {
         namespace: namespace.unwrap_or_else(|| project.name.to_string()),
@@ -88,6 +88,7 @@ impl Events {
         pipeline: &Pipeline,
         plan: &Governed<Plan>,
         params: &BTreeMap<String, String>,
+        take: &Take,
     ) -> Option<RunEvents<'e>> {
         let mut random = [0; 10];
         if SystemRandom.fill(&mut random).is_err() {
@@ -95,7 +96,7 @@ impl Events {
             return None;
         }
         let now = Timestamp::now().as_millisecond().try_into().unwrap_or_default();
-        let description = Description::of(site, pipeline, plan, params);
+        let description = Description::of(site, pipeline, plan, params, take);
         let run = RunEvents { events: self, run_id: uuid_v7(now, random), description, marker: None };
         let abort = run.event(EventType::Abort, Facets::default(), None);
         let marker = Marker::place(self.spool.folder(), &run.run_id, &abort);

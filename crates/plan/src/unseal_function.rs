@@ -98,7 +98,7 @@ impl ScalarUDFImpl for UnsealFunction {
         let strict = CastOptions { safe: false, ..CastOptions::default() };
         let typed = cast_with_options(&opened, &arrow_type(self.value_type), &strict).map_err(|_| {
             let message = format!("an opened value of `{}.{}` is no {}", self.dataset, self.column, self.value_type);
-            let help = "the pipeline that wrote it was changed since; let it write the dataset anew";
+            let help = "the pipeline that wrote it was changed since: write the dataset anew with `lockgate run --full-refresh`";
             DataFusionError::External(Box::new(Failure::new(FailureKind::Failed, message).with_help(help)))
         })?;
         Ok(ColumnarValue::Array(typed))

@@ -141,6 +141,8 @@ impl PathValues<'_> {
 pub(crate) enum Reads<'a> {
     /// A pipeline of the project: every parameter has a value, and whoever runs it may know why something is not there.
     OfPipeline(&'a BTreeMap<String, String>),
+    /// The same, to make its table anew: a parameter without a value stands for any.
+    OfRefresh(&'a BTreeMap<String, String>),
     /// Somebody who asks: parameters that are given narrow what is asked for. Of what the policies hide nothing is told,
     /// not even that it is not there.
     OfAsker(&'a BTreeMap<String, String>),
@@ -162,7 +164,7 @@ pub(crate) fn list_inputs(
         let params = match (by_policy, reads) {
             (true, _) => PathValues::Given(&nothing),
             (false, Reads::OfPipeline(params)) => PathValues::All(params),
-            (false, Reads::OfAsker(params)) => PathValues::Given(params),
+            (false, Reads::OfRefresh(params) | Reads::OfAsker(params)) => PathValues::Given(params),
         };
         let listed = match project.datasets.get(&table.dataset) {
             Some(dataset) => match &dataset.source {

@@ -66,6 +66,8 @@ pub struct RunRequest<'a> {
 pub enum Take {
     /// Those of all inputs that the sink does not have yet.
     New,
+    /// Those of all inputs, whatever the sink has: the table is made anew.
+    Everything,
     /// Those that an earlier run set aside.
     Requarantined {
         /// The run.
@@ -79,9 +81,16 @@ pub enum Take {
 pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Failure> {
     let started = Instant::now();
     let RunRequest { project, pipeline, plan, .. } = *request;
-    let params = bound_params(project, pipeline, plan, &request.params)?;
+    let params = match request.take {
+        // All files are read, so that a parameter has a value only where one was given.
+        Take::Everything => request.params.clone(),
+        Take::New | Take::Requarantined { .. } => bound_params(project, pipeline, plan, &request.params)?,
+    };
     let store = &pipeline.into.store.value;
-    let spec = table_spec(pipeline, plan)?;
+    let spec = match request.take {
+        Take::Everything => table_spec(pipeline, plan)?.refreshed(),
+        Take::New | Take::Requarantined { .. } => table_spec(pipeline, plan)?,
+    };
     let run = new_run_id(request.random.as_ref(), request.now)?;
     let doing = format!("run {run} of {}", pipeline.name.value);
     let principal = Some(pipeline.runs_as.value.clone());
@@ -97,6 +106,7 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     let is_row_by_row = plan.row_shape() == RowShape::RowByRow;
     let listing = Instant::now();
     let inputs = match &request.take {
+        Take::Everything => list_inputs(project, plan, Reads::OfRefresh(&params), &keys)?,
         Take::New => {
             let all = list_inputs(project, plan, Reads::OfPipeline(&params), &keys)?;
             let new = select_new(all.clone(), &past, mode, sha256(&plan_bytes));

@@ -71,6 +71,7 @@ impl ParquetSink {
             return Err(ParquetError::AlreadyCommitted { run: run.clone() });
         }
         match spec.mode() {
+            _ if spec.leaves_none() => {}
             WriteMode::Append => self.check_types(spec.columns())?,
             WriteMode::Merge => {
                 self.check_types(spec.columns())?;
@@ -190,8 +191,8 @@ impl ParquetTransaction<'_> {
         if self.removes.is_none() {
             self.close()?;
             self.removes = Some(match self.spec.mode() {
-                WriteMode::Append => Vec::new(),
-                WriteMode::Replace => self.sink.log.live().into_iter().map(|(file, _)| file.name).collect(),
+                WriteMode::Append if !self.spec.leaves_none() => Vec::new(),
+                WriteMode::Append | WriteMode::Replace => self.live_names(),
                 WriteMode::Merge => self.merge().map_err(|error| self.sink.because_taken(self.ordinal, error))?,
             });
         }
@@ -263,6 +264,9 @@ impl ParquetTransaction<'_> {
                 }
             }
         }
+        if self.spec.leaves_none() {
+            return Ok(self.live_names());
+        }
         let mut removes = Vec::new();
         let keep = |batch: &RecordBatch| index.untouched(batch);
         for (file, belongs_to) in self.sink.log.live() {
@@ -278,6 +282,10 @@ impl ParquetTransaction<'_> {
             }
         }
         Ok(removes)
+    }
+
+    fn live_names(&self) -> Vec<String> {
+        self.sink.log.live().into_iter().map(|(file, _)| file.name).collect()
     }
 
     /// Writes a file anew without the rows that are not kept. `None` where all are, which its key columns tell.

@@ -44,6 +44,7 @@ pub struct TableSpec {
     columns: Vec<SinkColumn>,
     mode: WriteMode,
     key: Vec<ColumnName>,
+    is_refreshed: bool,
 }
 
 /// Why a table can't be described so. All of it is configuration.
@@ -114,7 +115,7 @@ impl TableSpec {
         let mut seen = BTreeSet::new();
         match key.iter().find(|name| !seen.insert(*name)) {
             Some(twice) => Err(SpecError::Twice(twice.clone())),
-            None => Ok(Self { dataset, columns, mode, key }),
+            None => Ok(Self { dataset, columns, mode, key, is_refreshed: false }),
         }
     }
 
@@ -131,6 +132,19 @@ impl TableSpec {
     /// What becomes of the rows that are there.
     pub fn mode(&self) -> WriteMode {
         self.mode
+    }
+
+    /// The same table, made anew: of the rows that are there none stays.
+    pub fn refreshed(self) -> Self {
+        Self { is_refreshed: true, ..self }
+    }
+
+    /// Whether none of the rows that are there stays.
+    pub(crate) fn leaves_none(&self) -> bool {
+        match self.mode {
+            WriteMode::Replace => true,
+            WriteMode::Append | WriteMode::Merge => self.is_refreshed,
+        }
     }
 
     /// The key of a merge; empty otherwise.

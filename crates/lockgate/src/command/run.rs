@@ -49,7 +49,7 @@ fn run_all(
 ) -> Result<(), Failure> {
     let mut outcomes = Vec::new();
     for ((pipeline, plan), params) in selected.iter().zip(given) {
-        let told = events.and_then(|events| events.start(project, pipeline, plan, &params));
+        let told = events.and_then(|events| events.start(project, pipeline, plan, &params, take));
         let outcome = run_one(project, (pipeline, plan), take, params, args, told.as_ref(), runtime);
         if let Some(told) = told {
             told.end(&outcome);
@@ -118,7 +118,7 @@ impl Job {
     fn of(project: &Site, args: &RunArgs, runtime: &Handle) -> Result<Self, Failure> {
         let Some(run) = &args.requarantined else {
             return Ok(Self {
-                take: Take::New,
+                take: if args.full_refresh { Take::Everything } else { Take::New },
                 pipelines: args.pipelines.clone(),
                 params: context::params(&args.params)?,
             });

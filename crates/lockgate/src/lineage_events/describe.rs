@@ -10,7 +10,7 @@ use lockgate_openlineage::{
 };
 use lockgate_plan::{Dependence, Governed, OutputColumn, Plan, Table};
 use lockgate_project::{Dataset, DatasetFormat, DatasetSource, ParamType, Pipeline, Project, StoreLocation, WriteMode};
-use lockgate_run::{InputOutcome, RunOutcome};
+use lockgate_run::{InputOutcome, RunOutcome, Take};
 
 /// What does not change while a run lasts.
 pub(super) struct Description {
@@ -35,6 +35,7 @@ impl Description {
         pipeline: &Pipeline,
         plan: &Governed<Plan>,
         params: &BTreeMap<String, String>,
+        take: &Take,
     ) -> Self {
         let output = output_id(project, pipeline);
         Self {
@@ -43,7 +44,7 @@ impl Description {
             run_facets: run_facets(pipeline, params),
             runs_as: pipeline.runs_as.value.to_string(),
             inputs: plan.reads().map(|table| input(project, table)).collect(),
-            output: (output.clone(), output_facets(project, pipeline, plan, &output)),
+            output: (output.clone(), output_facets(project, pipeline, plan, take, &output)),
         }
     }
 
@@ -160,7 +161,13 @@ fn input(project: &Project, table: &Table) -> Input {
     Input { id, facets, taken_from }
 }
 
-fn output_facets(project: &Project, pipeline: &Pipeline, plan: &Governed<Plan>, id: &DatasetId) -> Vec<Facet> {
+fn output_facets(
+    project: &Project,
+    pipeline: &Pipeline,
+    plan: &Governed<Plan>,
+    take: &Take,
+    id: &DatasetId,
+) -> Vec<Facet> {
     let stored = || plan.columns().iter().filter(|column| column.is_stored());
     let columns =
         stored().map(|column| SchemaField { name: column.name.to_string(), type_text: column.stored_type.to_string() });
@@ -185,9 +192,9 @@ fn output_facets(project: &Project, pipeline: &Pipeline, plan: &Governed<Plan>, 
         column_lineage(&fields, &rows.into_iter().collect::<Vec<_>>()),
         tags(&known.collect::<Vec<_>>()),
     ];
-    match pipeline.into.mode {
-        WriteMode::Replace => facets.push(lifecycle_state_change("OVERWRITE")),
-        WriteMode::Append | WriteMode::Merge { .. } => {}
+    match (&pipeline.into.mode, take) {
+        (WriteMode::Replace, _) | (_, Take::Everything) => facets.push(lifecycle_state_change("OVERWRITE")),
+        (WriteMode::Append | WriteMode::Merge { .. }, Take::New | Take::Requarantined { .. }) => {}
     }
     match project.stores.get(&pipeline.into.store.value).map(|store| &store.location) {
         Some(StoreLocation::Files(_) | StoreLocation::S3(_)) => facets.push(storage("file", Some("parquet"))),

@@ -66,3 +66,51 @@ fn a_dry_run_says_what_would_be_done_and_touches_nothing() {
     site.lockgate(&["run", "daily", "--dry-run", "--param", "date=2026-13-01"]).exits(2);
     site.lockgate(&["run", "daily", "--dry-run", "--param", "date=2026-01-01"]).exits(1);
 }
+
+#[test]
+fn a_full_refresh_makes_a_table_anew_from_everything_that_is_there() {
+    for (mode, store) in [
+        ("append", "sqlite://./warehouse.db"),
+        ("merge, key: [id]", "sqlite://./warehouse.db"),
+        ("append", "file://./lake"),
+        ("merge, key: [id]", "file://./lake"),
+    ] {
+        let site = Site::new();
+        site.replace("lockgate.yaml", "sqlite://./warehouse.db", store);
+        site.replace("pipelines/daily.yaml", "merge, key: [id]", mode);
+        site.write(
+            "pipelines/count.yaml",
+            "pipeline: count\nsql: SELECT count(*) AS n, count(DISTINCT city) AS cities FROM analytics.customers\n\
+             into: { dataset: counted, store: counts, mode: replace }\nruns_as: svc-etl\n",
+        );
+        site.replace(
+            "lockgate.yaml",
+            "  landing:",
+            "  counts: { at: 'sqlite://./counts.db', clearance: internal }\n  landing:",
+        );
+        site.run();
+        site.write(
+            "landing/customers/2026-11-02/b.csv",
+            "id,name,email,card,born,city\n3,x,y@z.de,,,Athens\n9,a,b@c.de,,,Rome\n",
+        );
+        let counted = || {
+            site.lockgate(&["run", "count"]).exits(0);
+            let database = rusqlite::Connection::open(site.path("counts.db")).unwrap();
+            database.query_row("SELECT n, cities FROM counted", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+        };
+        let rows: (i64, i64) = if mode == "append" { (5, 4) } else { (4, 4) };
+        site.lockgate(&["run", "daily", "--param", "date=2026-11-02"]).exits(0);
+        assert_eq!(counted(), rows, "{mode} into {store}");
+        for _ in 0..2 {
+            let outcome = site.lockgate(&["run", "daily", "--full-refresh", "--format", "json"]).exits(0).json();
+            assert_eq!(outcome["rows_read"], 5, "{mode} into {store}");
+            assert_eq!(counted(), rows, "{mode} into {store}");
+        }
+        // What was read is not read again, and a file that is gone leaves no row.
+        assert_eq!(site.run()["status"], "nothing_new", "{mode} into {store}");
+        std::fs::remove_file(site.path("landing/customers/2026-11-01/a.csv")).unwrap();
+        site.lockgate(&["run", "daily", "--full-refresh"]).exits(0);
+        assert_eq!(counted(), (2, 2), "{mode} into {store}");
+        site.lockgate(&["verify"]).exits(0);
+    }
+}
