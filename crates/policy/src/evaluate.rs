@@ -443,6 +443,11 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
             }
             if !question.passes_gate(policy) {
                 sink.note(|| policy_step(policy, facts, PolicyOutcome::NobodyFits));
+                // Ranger sums up what was found so far all the same, if there are items: what tags deny stays denied by
+                // the first policy that could lift it and does not.
+                if let Some(found) = question.composite(results).filter(|found| policy.has_items() && !found.allowed) {
+                    state.take_found(found);
+                }
                 continue;
             }
             let (found, steps) = question.items(policy, doubtful, *match_type, results, sink);

@@ -14,7 +14,7 @@ use crate::index::{Builder, Index, Reach};
 use crate::model::{ConditionDef, Policy, PolicyDelta, PolicyType};
 use crate::names::Names;
 use crate::policy::{Context, Prepared};
-use crate::resource::{ResourceSet, Target, TargetElement};
+use crate::resource::{Target, TargetElement};
 use crate::service::Service;
 use crate::short::Short;
 use relevant::Mark;
@@ -131,10 +131,12 @@ impl Repository {
         at: Timestamp,
     ) -> Option<usize> {
         let mut higher = self.ordered(kind).policies.iter().take_while(|policy| policy.priority > priority);
-        higher.position(|policy| {
-            let is_reached = |set: &ResourceSet| set.is_reached(target);
-            !policy.has_deny && policy.is_valid_at(at) && policy.resources.iter().any(is_reached)
-        })
+        higher.position(|policy| !policy.has_deny && is_reached(policy, target, at))
+    }
+
+    /// Whether Ranger would look at any of the policies after a place for the resource.
+    pub(crate) fn reaches_after(&self, kind: PolicyType, target: Target<'_>, place: usize, at: Timestamp) -> bool {
+        self.ordered(kind).policies.iter().skip(place + 1).any(|policy| is_reached(policy, target, at))
     }
 
     /// The policies that may match a resource, in the order of evaluation.
@@ -160,6 +162,10 @@ impl Repository {
         relevant.sort();
         relevant
     }
+}
+
+fn is_reached(policy: &Prepared, target: Target<'_>, at: Timestamp) -> bool {
+    policy.is_valid_at(at) && policy.resources.iter().any(|set| set.is_reached(target))
 }
 
 impl PolicyDelta {

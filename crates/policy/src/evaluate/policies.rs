@@ -31,13 +31,16 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
         state.determined = false;
         // Ranger, once something allows, ends at the first policy that it looks at and that never denies, even if that
         // is not about the resource: what comes after it is not asked, a denial of a higher priority than what tags
-        // allow included.
-        let end = if self.engine.options.mode == Mode::Compat && state.allowed {
+        // allow included. In closed mode denials are asked for; a mask of tags stays as Ranger has it.
+        let ends_early = self.engine.options.mode == Mode::Compat || self.kind != PolicyType::Access;
+        let end = if ends_early && state.allowed {
             repository.first_reached(self.kind, self.target, state.priority, request.at)
         } else {
             None
         };
         let mut candidates = repository.candidates(self.kind, self.target, request.reaches_below());
+        // Where the policy stands that allows what tags deny, and may deny as well.
+        let mut lifted = None;
         while let Some(policy) = candidates.next() {
             state.determined |= end.is_some_and(|end| candidates.place > end);
             if !policy.is_valid_at(request.at) {
@@ -55,17 +58,20 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
             state.evaluated += 1;
             self.policy(policy, facts, self.target, state, results, sink);
             state.determined |= state.allowed && !policy.has_deny && policy.priority <= state.priority;
+            if denied_by_tags && state.allowed && !state.determined {
+                lifted = Some(candidates.place);
+            }
             if state.audit_determined && state.determined && !sink.listens() {
                 break;
             }
         }
-        if !state.determined {
-            if denied_by_tags {
-                state.allowed = false;
-                state.determined = true;
-            } else if allowed_by_tags {
-                state.allowed = true;
-            }
+        if denied_by_tags {
+            // Ranger takes a denial by tags for lifted at the next policy that it looks at, be it not about the resource.
+            let stands = |place| !repository.reaches_after(self.kind, self.target, place, request.at);
+            state.allowed &= !lifted.is_some_and(stands);
+            state.determined |= !state.allowed;
+        } else if allowed_by_tags && !state.determined {
+            state.allowed = true;
         }
         state.determined |= state.allowed;
     }

@@ -12,10 +12,10 @@ use crate::generate::{Case, Generator};
 use crate::naive::{Answer, Question, Who};
 
 /// How many services are made, and how many requests to each.
-const SERVICES: u64 = 200;
+const SERVICES: u64 = 1000;
 const REQUESTS: usize = 60;
 
-fn engine(case: &Case, mode: Mode) -> Engine {
+pub(crate) fn engine(case: &Case, mode: Mode) -> Engine {
     let policies: ServicePolicies = serde_json::from_value(case.service.clone()).expect("policies");
     let roles: Roles = serde_json::from_value(case.roles.clone()).expect("roles");
     Engine::new(&Sources { policies, roles, ..Sources::default() }, Options { mode, ..Options::default() })

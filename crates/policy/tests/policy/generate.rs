@@ -46,8 +46,11 @@ impl Generator {
         let is_path = self.chance(25);
         let has_tags = self.chance(60);
         let has_zones = !is_path && self.chance(30);
-        let mut service = json!({ "serviceName": "s", "policyVersion": 1, "serviceDef": self.service_def(is_path) });
-        let policies = self.random.below(12);
+        let ignores_case = self.chance(70);
+        let mut service =
+            json!({ "serviceName": "s", "policyVersion": 1, "serviceDef": service_def(is_path, ignores_case) });
+        let most = if self.chance(25) { 60 } else { 12 };
+        let policies = self.random.below(most);
         service["policies"] = (0..policies).map(|_| self.policy(is_path, false, "")).collect();
         if has_zones {
             let mut zones = json!({});
@@ -70,35 +73,6 @@ impl Generator {
         let roles = self.roles();
         let requests = (0..requests).map(|_| self.request(is_path, has_tags)).collect();
         Case { service, roles, requests }
-    }
-
-    fn service_def(&mut self, is_path: bool) -> Value {
-        let ignores_case = self.chance(70);
-        let level = |name: &str, parent: Option<&str>, number: i64, matcher: &str| {
-            json!({
-                "name": name, "parent": parent.unwrap_or_default(), "level": number, "mandatory": true,
-                "recursiveSupported": is_path, "excludesSupported": true,
-                "matcher": format!("org.apache.ranger.plugin.resourcematcher.{matcher}"),
-                "matcherOptions": { "wildCard": true, "ignoreCase": ignores_case },
-            })
-        };
-        let resources = if is_path {
-            vec![level("path", None, 10, "RangerPathResourceMatcher")]
-        } else {
-            vec![
-                level("database", None, 10, "RangerDefaultResourceMatcher"),
-                level("table", Some("database"), 20, "RangerDefaultResourceMatcher"),
-                level("udf", Some("database"), 20, "RangerDefaultResourceMatcher"),
-                level("column", Some("table"), 30, "RangerDefaultResourceMatcher"),
-            ]
-        };
-        let accesses: Vec<Value> = ACCESSES.iter().map(|name| access_type(name)).collect();
-        json!({
-            "name": "hive", "id": 3, "resources": resources, "accessTypes": accesses, "policyConditions": [script_condition()],
-            "dataMaskDef": { "accessTypes": [access_type("select")], "resources": resources, "maskTypes": mask_types() },
-            "rowFilterDef": { "accessTypes": [access_type("select")], "resources": resources },
-            "options": { "enableDenyAndExceptionsInPolicies": "true" },
-        })
     }
 
     fn zone(&mut self, name: &str) -> Value {
@@ -316,6 +290,35 @@ impl Generator {
     }
 }
 
+/// The definition of a service of paths, or of tables.
+pub(crate) fn service_def(is_path: bool, ignores_case: bool) -> Value {
+    let level = |name: &str, parent: Option<&str>, number: i64, matcher: &str| {
+        json!({
+            "name": name, "parent": parent.unwrap_or_default(), "level": number, "mandatory": true,
+            "recursiveSupported": is_path, "excludesSupported": true,
+            "matcher": format!("org.apache.ranger.plugin.resourcematcher.{matcher}"),
+            "matcherOptions": { "wildCard": true, "ignoreCase": ignores_case },
+        })
+    };
+    let resources = if is_path {
+        vec![level("path", None, 10, "RangerPathResourceMatcher")]
+    } else {
+        vec![
+            level("database", None, 10, "RangerDefaultResourceMatcher"),
+            level("table", Some("database"), 20, "RangerDefaultResourceMatcher"),
+            level("udf", Some("database"), 20, "RangerDefaultResourceMatcher"),
+            level("column", Some("table"), 30, "RangerDefaultResourceMatcher"),
+        ]
+    };
+    let accesses: Vec<Value> = ACCESSES.iter().map(|name| access_type(name)).collect();
+    json!({
+        "name": "hive", "id": 3, "resources": resources, "accessTypes": accesses, "policyConditions": [script_condition()],
+        "dataMaskDef": { "accessTypes": [access_type("select")], "resources": resources, "maskTypes": mask_types() },
+        "rowFilterDef": { "accessTypes": [access_type("select")], "resources": resources },
+        "options": { "enableDenyAndExceptionsInPolicies": "true" },
+    })
+}
+
 fn access_type(name: &str) -> Value {
     let implied: &[&str] = if name == "all" { &["select", "update", "create", "drop"] } else { &[] };
     json!({ "name": name, "impliedGrants": implied })
@@ -333,7 +336,7 @@ fn mask_types() -> Vec<Value> {
 }
 
 /// The definition of tags, with the access types and masks of the service.
-fn tag_def() -> Value {
+pub(crate) fn tag_def() -> Value {
     let prefixed = |name: &str| format!("hive:{name}");
     let accesses: Vec<Value> = ACCESSES
         .iter()

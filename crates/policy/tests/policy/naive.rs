@@ -51,6 +51,8 @@ struct State {
     priority: i64,
     /// The item whose mask or filter counts.
     item: Option<Value>,
+    /// The tags deny, and nothing of a higher priority allowed since.
+    denied_by_tags: bool,
 }
 
 impl State {
@@ -68,6 +70,7 @@ impl State {
     fn allow(&mut self, policy: &Value, item: &Value) {
         if self.may_be_allowed_by(policy) {
             self.allowed = true;
+            self.denied_by_tags = false;
             self.item = Some(item.clone());
             self.decided_by(policy);
         }
@@ -131,6 +134,7 @@ impl<'q> Question<'q> {
             policy: -1,
             priority: 0,
             item: None,
+            denied_by_tags: false,
         };
         self.tags_decide(zone, &mut state);
         if policies.is_empty() {
@@ -146,6 +150,7 @@ impl<'q> Question<'q> {
         let denied_by_tags = state.determined && !state.allowed;
         let allowed_by_tags = state.determined && state.allowed;
         state.determined = false;
+        state.denied_by_tags = denied_by_tags;
         for policy in self.in_order(repository) {
             if !self.is_now(list(policy, "validitySchedules")) {
                 continue;
@@ -265,14 +270,16 @@ impl<'q> Question<'q> {
             let excepted = list(policy, exceptions).iter().any(|item| self.item_matches(def, item, who));
             (!excepted).then_some(first)
         };
-        if group("denyPolicyItems", "denyExceptions").is_some() {
-            if !only_below {
-                state.deny(policy);
-            }
-        } else if let Some(item) = group("policyItems", "allowExceptions") {
-            state.allow(policy, item);
-        } else if flag(policy, "isDenyAllElse", false) && !only_below {
+        let denies = group("denyPolicyItems", "denyExceptions").is_some();
+        let allows = if denies { None } else { group("policyItems", "allowExceptions") };
+        let denies = denies || (allows.is_none() && flag(policy, "isDenyAllElse", false));
+        if denies && !only_below {
             state.deny(policy);
+        } else if let Some(item) = allows {
+            state.allow(policy, item);
+        } else if state.denied_by_tags && has_items(policy) {
+            // What was denied is summed up again, and settled.
+            state.determined = true;
         }
     }
 
@@ -299,6 +306,20 @@ fn policy_match(def: &Value, policy: &Value, who: &Who<'_>) -> Match {
 /// The resources of a policy and its further ones.
 pub(super) fn resource_sets(policy: &Value) -> impl Iterator<Item = &Value> {
     std::iter::once(&policy["resources"]).chain(list(policy, "additionalResources"))
+}
+
+/// The lists of items that a policy can have.
+const ITEMS: [&str; 6] = [
+    "policyItems",
+    "denyPolicyItems",
+    "allowExceptions",
+    "denyExceptions",
+    "dataMaskPolicyItems",
+    "rowFilterPolicyItems",
+];
+
+fn has_items(policy: &Value) -> bool {
+    ITEMS.iter().any(|items| !list(policy, items).is_empty())
 }
 
 fn has_deny(policy: &Value) -> bool {

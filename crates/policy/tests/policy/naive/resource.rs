@@ -57,7 +57,9 @@ pub(crate) fn is_found(def: &Value, resources: &Value, who: &Who<'_>) -> bool {
             let value = if ignores_case(level) { value.to_lowercase() } else { (*value).to_owned() };
             match value.find(['*', '?', '{']) {
                 Some(open) => asked.starts_with(&value[..open]),
-                None => asked == value || (flag(resource, "isRecursive", false) && is_below(&value, &asked)),
+                // By the beginning of the text, not by folders.
+                None if flag(resource, "isRecursive", false) => asked.starts_with(&value),
+                None => asked == value,
             }
         };
         flag(resource, "isExcludes", false) || is_match_any(resource) || texts(resource, "values").iter().any(finds)

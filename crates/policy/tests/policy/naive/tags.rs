@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::value::order;
-use super::{Question, State, Who, has_deny, list, priority};
+use super::{Question, State, Who, flag, has_deny, has_items, list, priority};
 
 /// How close a tagged resource is: the closest is tried first for masks.
 const MATCH_TYPES: [&str; 4] = ["SELF", "SELF_AND_ALL_DESCENDANTS", "ANCESTOR", "DESCENDANT"];
@@ -18,8 +18,11 @@ impl Question<'_> {
         let zone_has_tags =
             zone.is_some_and(|zone| self.service["securityZones"][zone]["containsAssociatedTagService"] == true);
         let wanted_zone = zone.filter(|_| zone_has_tags).unwrap_or_default();
+        // A policy without items that says nothing about auditing is left out when policies are loaded.
+        let says = |policy: &&Value| flag(policy, "isAuditEnabled", true) || has_items(policy);
         let in_zone = |policy: &&Value| policy["zoneName"].as_str().unwrap_or_default() == wanted_zone;
-        let policies: Vec<&Value> = self.of_kind(list(service, "policies")).into_iter().filter(in_zone).collect();
+        let policies: Vec<&Value> =
+            self.of_kind(list(service, "policies")).into_iter().filter(in_zone).filter(says).collect();
         let mut candidates: Vec<(&Value, &Value)> = Vec::new();
         for tag in list(self.request, "tags").iter().filter(|tag| self.is_now(list(tag, "validityPeriods"))) {
             for policy in policies.iter().filter(|policy| self.is_now(list(policy, "validitySchedules"))) {

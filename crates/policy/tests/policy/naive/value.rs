@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{flag, list, resource_sets, texts};
+use super::{ITEMS, flag, list, resource_sets, texts};
 
 /// Who asks, and for which resource.
 pub(crate) struct Who<'q> {
@@ -80,15 +80,7 @@ pub(super) fn is_now(schedule: &Value, at: i64) -> bool {
 }
 
 fn names_of<'p>(policy: &'p Value, who: &str) -> BTreeSet<&'p str> {
-    let items = [
-        "policyItems",
-        "denyPolicyItems",
-        "allowExceptions",
-        "denyExceptions",
-        "dataMaskPolicyItems",
-        "rowFilterPolicyItems",
-    ];
-    items.iter().flat_map(|name| list(policy, name)).flat_map(|item| texts(item, who)).collect()
+    ITEMS.iter().flat_map(|name| list(policy, name)).flat_map(|item| texts(item, who)).collect()
 }
 
 /// EVAL_ORDER: what is tried first is least.
@@ -122,15 +114,7 @@ fn eval_order(def: &Value, policy: &Value) -> i64 {
     // Who denies all else means everybody.
     let everybody = groups.contains("public") || users.contains("{USER}") || flag(policy, "isDenyAllElse", false);
     let people = if everybody { 25 } else { i64::try_from((users.len() + groups.len()).min(25)).expect("few") };
-    let items = [
-        "policyItems",
-        "denyPolicyItems",
-        "allowExceptions",
-        "denyExceptions",
-        "dataMaskPolicyItems",
-        "rowFilterPolicyItems",
-    ];
-    let items: Vec<&Value> = items.iter().flat_map(|name| list(policy, name)).collect();
+    let items: Vec<&Value> = ITEMS.iter().flat_map(|name| list(policy, name)).collect();
     // What an access type implies is not counted.
     let accesses = items.iter().flat_map(|item| list(item, "accesses"));
     let granted: BTreeSet<&str> = accesses.filter_map(|access| access["type"].as_str()).collect();
