@@ -1,6 +1,6 @@
 //! In which order policies are looked at, and when nothing more can follow: those on the resource, and those on tags.
 
-use super::{Run, State, tag_element};
+use super::{Matched, Run, State, tag_element};
 use crate::engine::Mode;
 use crate::explain::{PolicyOutcome, Silent, Sink, Step};
 use crate::facts::{Facts, FoundTag};
@@ -108,7 +108,7 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
             }
             state.evaluated += 1;
             if found.is_match {
-                self.policy_matched(policy, facts, &[MatchType::Itself], state, results, &mut Silent);
+                self.policy_matched(policy, facts, MatchType::Itself.into(), state, results, &mut Silent);
             } else {
                 self.policy(policy, facts, self.target, state, results, &mut Silent);
             }
@@ -131,7 +131,7 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
     ) {
         let Some(repository) = &self.engine.tag_repository else { return };
         let at = self.facts.request.at;
-        let mut pairs: Vec<(FoundTag<'c>, &'e Prepared)> = Vec::new();
+        let mut pairs: Vec<(FoundTag<'c>, &'e Prepared, bool)> = Vec::new();
         for tag in self.facts.tags {
             let is_valid = tag.data.is_valid_at(at);
             sink.note(|| Step::Tag { name: tag.data.kind.clone(), match_type: tag.match_type, is_valid });
@@ -140,21 +140,19 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
             }
             let elements = tag_element(repository.service.levels(self.kind), &tag.data.kind);
             let target = Target { elements: elements.as_ref().map(std::slice::from_ref) };
-            let candidates = repository.candidates(self.kind, target, false);
-            let covering = candidates
-                .filter(|policy| policy.is_valid_at(at))
-                .filter(|policy| policy.resources.iter().any(|set| set.match_type(target, facts).is_itself()));
-            pairs.extend(covering.map(|policy| (*tag, policy)));
+            let found = repository.on_tag(self.kind, target, facts).filter(|(policy, _)| policy.is_valid_at(at));
+            pairs.extend(found.map(|(policy, matches)| (*tag, policy, matches)));
         }
         self.order_tag_policies(&mut pairs);
         let own_zone = zone.filter(|zone| self.engine.zone_matcher.has_tag_policies(zone)).unwrap_or_default();
-        for (tag, policy) in pairs.into_iter().filter(|(_, policy)| &*policy.zone == own_zone) {
+        for (tag, policy, matches) in pairs.into_iter().filter(|(_, policy, _)| &*policy.zone == own_zone) {
             let mut on_tag = self.fresh();
             on_tag.take_access(state);
             on_tag.take_audit(state);
             state.evaluated += 1;
             let tag_facts = facts.for_tag(tag);
-            self.policy_matched(policy, &tag_facts, &[tag.match_type], &mut on_tag, results, sink);
+            let matched = Matched { match_type: tag.match_type, is_sure: matches };
+            self.policy_matched(policy, &tag_facts, matched, &mut on_tag, results, sink);
             on_tag.determined |= on_tag.allowed && !policy.has_deny;
             if on_tag.audited {
                 state.take_audit(&on_tag);
@@ -170,12 +168,12 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
     }
 
     /// By the order of policies; masks by how the tag was found and then by name; filters by name.
-    fn order_tag_policies(&self, pairs: &mut [(FoundTag<'c>, &'e Prepared)]) {
+    fn order_tag_policies(&self, pairs: &mut [(FoundTag<'c>, &'e Prepared, bool)]) {
         let by_name = |a: &Prepared, b: &Prepared| {
             let key = |policy: &Prepared| (std::cmp::Reverse(policy.priority), !policy.has_deny);
             key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
         };
-        pairs.sort_by(|(a_tag, a), (b_tag, b)| match self.kind {
+        pairs.sort_by(|(a_tag, a, _), (b_tag, b, _)| match self.kind {
             PolicyType::Access => {
                 let key = |policy: &Prepared| (std::cmp::Reverse(policy.priority), !policy.has_deny, policy.order);
                 key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))

@@ -98,10 +98,7 @@ impl Generator {
 
     fn resources(&mut self, is_path: bool, is_tag: bool) -> Value {
         if is_tag {
-            let mut tag = self.values(&["PII", "PCI", "P*", "TEMP", "*"]);
-            // Definitions of tags don't support it, and Ranger's lookup by tag does not look at it.
-            tag["isExcludes"] = false.into();
-            return json!({ "tag": tag });
+            return json!({ "tag": self.values(&["PII", "PCI", "P*", "TEMP", "*", "P*X", "P?I", "*I", "pii"]) });
         }
         if is_path {
             let mut path =

@@ -165,7 +165,8 @@ impl<'q> Question<'q> {
                 };
                 state.determined |= outranked;
             }
-            self.policy_decides(repository.def, policy, &self.who, state);
+            let found = policy_match(repository.def, policy, &self.who);
+            self.policy_decides(repository.def, policy, (&self.who, found), state);
             if state.allowed && !has_deny(policy) {
                 state.determined = true;
             }
@@ -234,17 +235,15 @@ impl<'q> Question<'q> {
     }
 
     /// 2.5: what one policy says.
-    fn policy_decides(&self, def: &Value, policy: &Value, who: &Who<'_>, state: &mut State) {
+    fn policy_decides(&self, def: &Value, policy: &Value, (who, found): (&Who<'_>, Match), state: &mut State) {
         if state.determined && state.audit_determined {
             return;
         }
         let descendants_count = self.access() == "_any" || self.request["scope"] == "SELF_OR_DESCENDANTS";
-        let found = policy_match(def, policy, who);
         let matches = match found {
             Match::Same | Match::SameAndAllBelow => true,
-            Match::Ancestor => who.is_tag,
             Match::Descendant => descendants_count,
-            Match::None => false,
+            Match::Ancestor | Match::None => false,
         };
         // A deny of something below the resource is not one of the resource.
         let only_below = found == Match::Descendant;

@@ -14,8 +14,6 @@ pub(crate) struct Who<'q> {
     pub(crate) roles: BTreeSet<&'q str>,
     pub(crate) owner: Option<&'q str>,
     pub(crate) resource: &'q Value,
-    /// The tag that is asked for, where one is.
-    pub(crate) is_tag: bool,
     pub(crate) score: Option<&'q str>,
 }
 
@@ -42,7 +40,13 @@ impl<'q> Who<'q> {
             }
         }
         let owner = request["owner"].as_str();
-        Self { user, groups, roles: held, owner, resource: &request["resource"], is_tag: false, score: None }
+        Self { user, groups, roles: held, owner, resource: &request["resource"], score: None }
+    }
+
+    /// The same about a tag.
+    pub(super) fn of_tag<'t>(&'t self, tag: &'t Value, resource: &'t Value) -> Who<'t> {
+        let score = tag["attributes"]["score"].as_str();
+        Who { resource, score, groups: self.groups.clone(), roles: self.roles.clone(), ..*self }
     }
 
     /// Whether an item is about this user.
