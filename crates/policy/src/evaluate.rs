@@ -445,7 +445,8 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
             sink.note(|| policy_step(policy, facts, PolicyOutcome::NobodyFits));
             // Ranger sums up what was found so far all the same, if there are items: what tags deny stays denied by the
             // first policy that could lift it and does not.
-            if let Some(found) = question.composite(results).filter(|found| policy.has_items() && !found.allowed) {
+            let found = question.composite(results).filter(|found| policy.has_items() && found.policy.is_some());
+            if let Some(found) = found {
                 state.take_found(found);
             }
             return;

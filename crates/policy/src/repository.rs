@@ -124,17 +124,16 @@ impl Repository {
         }
     }
 
-    /// Where among the policies the first stands that outranks a priority, never denies, and is one that Ranger would
-    /// look at for the resource.
-    pub(crate) fn first_reached(
+    /// The first policy from a place on that never denies, and is one that Ranger would look at for the resource.
+    pub(crate) fn end_of_search(
         &self,
         kind: PolicyType,
         target: Target<'_>,
-        priority: i32,
+        place: usize,
         at: Timestamp,
     ) -> Option<usize> {
-        let mut higher = self.ordered(kind).policies.iter().take_while(|policy| policy.priority > priority);
-        higher.position(|policy| !policy.has_deny && is_reached(policy, target, at))
+        let mut rest = self.ordered(kind).policies.iter().enumerate().skip(place);
+        rest.find(|(_, policy)| !policy.has_deny && is_reached(policy, target, at)).map(|(place, _)| place)
     }
 
     /// Whether Ranger would look at any of the policies after a place for the resource.

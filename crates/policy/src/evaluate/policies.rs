@@ -33,16 +33,14 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
         // is not about the resource: what comes after it is not asked, a denial of a higher priority than what tags
         // allow included. In closed mode denials are asked for; a mask of tags stays as Ranger has it.
         let ends_early = self.engine.options.mode == Mode::Compat || self.kind != PolicyType::Access;
-        let end = if ends_early && state.allowed {
-            repository.first_reached(self.kind, self.target, state.priority, request.at)
-        } else {
-            None
-        };
+        let end_from = |place| repository.end_of_search(self.kind, self.target, place, request.at);
+        let mut end = if ends_early && state.allowed { Some(end_from(0)) } else { None };
         let mut candidates = repository.candidates(self.kind, self.target, request.reaches_below());
         // Where the policy stands that allows what tags deny, and may deny as well.
         let mut lifted = None;
         while let Some(policy) = candidates.next() {
-            state.determined |= end.is_some_and(|end| candidates.place > end);
+            let place = candidates.place;
+            state.determined |= end.flatten().is_some_and(|end| place > end);
             if !policy.is_valid_at(request.at) {
                 sink.note(|| super::policy_step(policy, facts, PolicyOutcome::NotNow));
                 continue;
@@ -57,9 +55,16 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
             state.determined |= settled;
             state.evaluated += 1;
             self.policy(policy, facts, self.target, state, results, sink);
-            state.determined |= state.allowed && !policy.has_deny && policy.priority <= state.priority;
+            if ends_early {
+                if state.allowed && !state.determined && end.is_none() {
+                    end = Some(end_from(place));
+                }
+                state.determined |= end.flatten().is_some_and(|end| place >= end);
+            } else {
+                state.determined |= state.allowed && !policy.has_deny && policy.priority <= state.priority;
+            }
             if denied_by_tags && state.allowed && !state.determined {
-                lifted = Some(candidates.place);
+                lifted = Some(place);
             }
             if state.audit_determined && state.determined && !sink.listens() {
                 break;

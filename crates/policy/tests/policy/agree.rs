@@ -1,7 +1,7 @@
 //! The engine decides as the naive evaluator does.
 
 use jiff::Timestamp;
-use lockgate_policy::model::{PolicyType, Roles, ServicePolicies};
+use lockgate_policy::model::{PolicyType, Roles, ServicePolicies, UserStore};
 use lockgate_policy::validity::Schedule;
 use lockgate_policy::{
     Engine, MatchType, Mode, Options, Request, ResourceScope, ResourceTag, Sources, TagData, Values,
@@ -18,7 +18,14 @@ const REQUESTS: usize = 60;
 pub(crate) fn engine(case: &Case, mode: Mode) -> Engine {
     let policies: ServicePolicies = serde_json::from_value(case.service.clone()).expect("policies");
     let roles: Roles = serde_json::from_value(case.roles.clone()).expect("roles");
-    Engine::new(&Sources { policies, roles, ..Sources::default() }, Options { mode, ..Options::default() })
+    let users = UserStore {
+        user_attr_mapping: serde_json::from_value(case.users.clone()).expect("users"),
+        ..UserStore::default()
+    };
+    Engine::new(
+        &Sources { policies, roles, user_store: Some(users), ..Sources::default() },
+        Options { mode, ..Options::default() },
+    )
 }
 
 fn tag(tag: &Value) -> ResourceTag {
@@ -69,23 +76,24 @@ pub(crate) fn answer(engine: &Engine, request: &Value) -> Answer {
         _ => PolicyType::Access,
     };
     let decision = engine.evaluate(&asked, wanted);
-    let policy = decision.policy_id;
+    let (policy, audited) = (decision.policy_id, decision.is_audited);
     match kind {
         "mask" => {
             let mask = decision.mask.filter(|mask| !mask.is_clear());
             let value = mask.as_ref().and_then(|mask| mask.value.as_deref()).map(str::to_owned);
-            Answer::Mask { mask: mask.and_then(|mask| mask.kind).map(str::to_owned), value, policy }
+            Answer::Mask { mask: mask.and_then(|mask| mask.kind).map(str::to_owned), value, audited, policy }
         }
         "filter" => Answer::Filter {
             filter: decision.filter.filter(|filter| !filter.is_empty()).map(|filter| filter.into_owned()),
+            audited,
             policy,
         },
-        _ => Answer::Access { allowed: decision.is_allowed, audited: decision.is_audited, policy },
+        _ => Answer::Access { allowed: decision.is_allowed, audited, policy },
     }
 }
 
 pub(crate) fn naive(case: &Case, request: &Value) -> Answer {
-    Question { service: &case.service, request, who: Who::new(request, &case.roles) }.answer()
+    Question { service: &case.service, request, who: Who::new(request, &case.roles, &case.users) }.answer()
 }
 
 #[test]

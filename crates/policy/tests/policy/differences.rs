@@ -152,7 +152,14 @@ fn an_expression_without_a_value() {
     }));
     let filter = |decision: &Decision<'_>| decision.filter.as_deref().map(str::to_owned);
     let (ranger, closed) = decided(&filters, "select", PolicyType::RowFilter, filter);
-    assert_eq!((ranger.as_deref(), closed.as_deref()), (Some("dept <> 'null'"), Some(CLOSED_FILTER)));
+    assert_eq!((ranger.as_deref(), closed.as_deref()), (Some("dept <> ''"), Some(CLOSED_FILTER)));
+    // What is no expression of the subset has no value either.
+    let refused = service(json!({
+        "policyType": 2,
+        "rowFilterPolicyItems": [item(json!({ "rowFilterInfo": { "filterExpr": "a = '${{1 +}}' and b = '${{2}}'" } }))],
+    }));
+    let (ranger, closed) = decided(&refused, "select", PolicyType::RowFilter, filter);
+    assert_eq!((ranger.as_deref(), closed.as_deref()), (Some("a = '' and b = ''"), Some(CLOSED_FILTER)));
     let masks = service(json!({
         "policyType": 1, "dataMaskPolicyItems": [item(json!({
             "dataMaskInfo": { "dataMaskType": "CUSTOM", "valueExpr": "f('${{USER.dept}}')" },

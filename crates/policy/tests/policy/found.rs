@@ -42,7 +42,7 @@ fn case(policies: Vec<Value>, tag_policy: &Value) -> Case {
         "serviceName": "s", "serviceDef": service_def(true, true), "policies": policies,
         "tagPolicies": { "serviceName": "t", "serviceDef": tag_def(), "policies": [tag_policy] },
     });
-    Case { service, roles: json!({ "rangerRoles": [] }), requests: vec![request] }
+    Case { service, roles: json!({ "rangerRoles": [] }), users: json!({}), requests: vec![request] }
 }
 
 fn both_say(case: &Case, allowed: bool, policy: i64, why: &str) {
@@ -138,7 +138,7 @@ fn a_mask_of_tags_stays_where_ranger_keeps_it() {
         request["kind"] = "mask".into();
         request["resource"] = json!({ "database": "db1", "table": "t1", "column": "c1" });
         let policy = if expected.is_some() { 9 } else { 2 };
-        let expected = Answer::Mask { mask: expected.map(str::to_owned), value: None, policy };
+        let expected = Answer::Mask { mask: expected.map(str::to_owned), value: None, audited: true, policy };
         for mode in [Mode::Compat, Mode::Closed] {
             assert_eq!(answer(&engine(&case, mode), &case.requests[0]), expected, "{mode:?}");
         }

@@ -8,6 +8,8 @@ use crate::random::Random;
 pub(crate) struct Case {
     pub(crate) service: Value,
     pub(crate) roles: Value,
+    /// Attributes, by user.
+    pub(crate) users: Value,
     pub(crate) requests: Vec<Value>,
 }
 
@@ -16,7 +18,8 @@ const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
 const ROLES: [&str; 4] = ["r1", "r2", "r3", "r4"];
 const ACCESSES: [&str; 5] = ["select", "update", "create", "drop", "all"];
 const TAGS: [&str; 3] = ["PII", "PCI", "TEMP"];
-const SCRIPTS: [&str; 3] = ["IS_IN_ROLE('r1')", "USER._name == 'u1'", "ctx.result = IS_IN_ANY_GROUP;"];
+const SCRIPTS: [&str; 4] =
+    ["IS_IN_ROLE('r1')", "USER._name == 'u1'", "ctx.result = IS_IN_ANY_GROUP;", "USER.dept == 'db1'"];
 /// 2024-01-01 to 2026-01-01, in milliseconds.
 const TIMES: std::ops::Range<i64> = 1_704_067_200_000..1_767_225_600_000;
 
@@ -45,7 +48,7 @@ impl Generator {
     pub(crate) fn case(&mut self, requests: usize) -> Case {
         let is_path = self.chance(25);
         let has_tags = self.chance(60);
-        let has_zones = !is_path && self.chance(30);
+        let has_zones = self.chance(30);
         let ignores_case = self.chance(70);
         let mut service =
             json!({ "serviceName": "s", "policyVersion": 1, "serviceDef": service_def(is_path, ignores_case) });
@@ -55,7 +58,7 @@ impl Generator {
         if has_zones {
             let mut zones = json!({});
             for name in ["z1", "z2"] {
-                zones[name] = self.zone(name);
+                zones[name] = self.zone(name, is_path);
             }
             service["securityZones"] = zones;
         }
@@ -69,19 +72,27 @@ impl Generator {
                 })
                 .collect();
             service["tagPolicies"] = json!({ "serviceName": "t", "serviceDef": tag_def(), "policies": policies });
+            service["tagPolicies"]["serviceConfig"] = self.audit_filters(is_path, true);
         }
+        service["serviceConfig"] = self.audit_filters(is_path, false);
         let roles = self.roles();
+        let users = self.users();
         let requests = (0..requests).map(|_| self.request(is_path, has_tags)).collect();
-        Case { service, roles, requests }
+        Case { service, roles, users, requests }
     }
 
-    fn zone(&mut self, name: &str) -> Value {
-        let mut resource = json!({ "database": [self.one(&["db1", "db2", "db*"])] });
-        if self.chance(50) {
-            resource["table"] = json!([self.one(&["t1", "t*", "*"])]);
-        }
+    fn zone(&mut self, name: &str, is_path: bool) -> Value {
+        let resource = if is_path {
+            json!({ "path": [self.one(&["/a", "/a/b", "/b/*", "/home"])] })
+        } else {
+            let mut resource = json!({ "database": [self.one(&["db1", "db2", "db*"])] });
+            if self.chance(50) {
+                resource["table"] = json!([self.one(&["t1", "t*", "*"])]);
+            }
+            resource
+        };
         let policies = self.random.below(5);
-        let policies: Vec<Value> = (0..policies).map(|_| self.policy(false, false, name)).collect();
+        let policies: Vec<Value> = (0..policies).map(|_| self.policy(is_path, false, name)).collect();
         json!({
             "zoneName": name, "resources": [resource], "policies": policies,
             "containsAssociatedTagService": self.chance(50),
@@ -101,13 +112,23 @@ impl Generator {
             return json!({ "tag": self.values(&["PII", "PCI", "P*", "TEMP", "*", "P*X", "P?I", "*I", "pii"]) });
         }
         if is_path {
-            let mut path =
-                self.values(&["/", "/a", "/a/b", "/a/b/c", "/a/*", "/b/*/d", "*", "/home/{USER}", "/A/b", "/?/b"]);
+            let mut path = self.values(&[
+                "/",
+                "/a",
+                "/a/b",
+                "/a/b/c",
+                "/a/*",
+                "/b/*/d",
+                "*",
+                "/home/{USER}",
+                "/A/b",
+                "/?/b",
+                "/${{USER.dept}}/b",
+            ]);
             path["isRecursive"] = self.chance(50).into();
             return json!({ "path": path });
         }
-        let mut resources =
-            json!({ "database": self.values(&["db1", "db2", "DB1", "db*", "*", "*1", "d?1", "{USER}"]) });
+        let mut resources = json!({ "database": self.values(&["db1", "db2", "DB1", "db*", "*", "*1", "d?1", "{USER}", "${{USER.dept}}"]) });
         if self.chance(15) {
             resources["udf"] = self.values(&["f1", "*"]);
         } else if self.chance(85) {
@@ -143,7 +164,7 @@ impl Generator {
             let script = if is_tag && self.chance(50) { "TAG.score > 1" } else { self.one(&SCRIPTS) };
             conditions.push(json!({ "type": "expression", "values": [script] }));
         }
-        json!({ "users": users, "groups": groups, "roles": self.some(&ROLES, 1), "accesses": accesses, "conditions": conditions })
+        json!({ "users": users, "groups": groups, "roles": self.some(&ROLES, 1), "accesses": accesses, "conditions": conditions, "delegateAdmin": self.chance(10) })
     }
 
     fn items(&mut self, is_tag: bool, percent: usize) -> Vec<Value> {
@@ -193,7 +214,8 @@ impl Generator {
             let name = generator.one(&["MASK", "MASK_HASH", "MASK_NONE", "CUSTOM"]);
             item["dataMaskInfo"] = json!({ "dataMaskType": format!("{prefix}{name}") });
             if name == "CUSTOM" {
-                item["dataMaskInfo"]["valueExpr"] = generator.one(&["upper({col})", "'x'"]).into();
+                item["dataMaskInfo"]["valueExpr"] =
+                    generator.one(&["upper({col})", "'x'", "f('${{USER.dept}}')"]).into();
             }
             item
         };
@@ -204,7 +226,8 @@ impl Generator {
         let count = 1 + self.random.below(2);
         let filter = |generator: &mut Self| {
             let mut item = generator.item(false, 2);
-            item["rowFilterInfo"] = json!({ "filterExpr": generator.one(&["a = 1", "b = 2", "c = 3", ""]) });
+            item["rowFilterInfo"] =
+                json!({ "filterExpr": generator.one(&["a = 1", "b = 2", "c = 3", "", "d = '${{USER.dept}}'"]) });
             item
         };
         (0..count).map(|_| filter(self)).collect()
@@ -235,6 +258,45 @@ impl Generator {
         json!({ "serviceName": "s", "roleVersion": 1, "rangerRoles": roles })
     }
 
+    fn users(&mut self) -> Value {
+        let mut users = json!({});
+        for user in USERS {
+            if self.chance(60) {
+                users[user]["dept"] = self.one(&["db1", "a", "b"]).into();
+            }
+        }
+        users
+    }
+
+    /// Rules about auditing, as a setting that holds JSON.
+    fn audit_filters(&mut self, is_path: bool, is_tag: bool) -> Value {
+        if !self.chance(25) {
+            return json!({});
+        }
+        let mut filters = Vec::new();
+        for _ in 0..=self.random.below(3) {
+            let mut filter = json!({ "isAudited": self.chance(50) });
+            if self.chance(50) {
+                filter["accessResult"] = self.one(&["ALLOWED", "DENIED"]).into();
+            }
+            if self.chance(50) {
+                filter["accessTypes"] = json!(self.some(&["select", "update"], 2));
+            }
+            if self.chance(60) {
+                filter["resources"] = self.resources(is_path, is_tag);
+            }
+            let names = self.one(&["users", "groups", "roles", ""]);
+            match names {
+                "users" => filter["users"] = json!([self.one(&USERS)]),
+                "groups" => filter["groups"] = json!([self.one(&["g1", "g2", "public"])]),
+                "roles" => filter["roles"] = json!([self.one(&ROLES)]),
+                _ => {}
+            }
+            filters.push(filter);
+        }
+        json!({ "ranger.plugin.audit.filters": Value::Array(filters).to_string() })
+    }
+
     fn request(&mut self, is_path: bool, has_tags: bool) -> Value {
         let mut resource = json!({});
         let mut kind = "access";
@@ -253,8 +315,10 @@ impl Generator {
                 }
             }
         }
-        let access =
-            if kind == "access" { self.one(&["select", "select", "update", "create", "drop"]) } else { "select" };
+        let access = match kind {
+            "access" => self.one(&["select", "select", "select", "update", "create", "drop", "_any", "_admin"]),
+            _ => "select",
+        };
         let mut request = json!({
             "kind": kind, "resource": resource, "access": access, "user": self.one(&USERS), "groups": self.some(&GROUPS, 2),
             "at": self.time(),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::resource::{Match, is_found};
 use super::value::order;
-use super::{Question, State, flag, has_deny, has_items, list, priority, resource_sets};
+use super::{Question, State, flag, has_deny, has_items, list, resource_sets};
 
 /// How close a tagged resource is: the closest is tried first for masks.
 const MATCH_TYPES: [&str; 4] = ["SELF", "SELF_AND_ALL_DESCENDANTS", "ANCESTOR", "DESCENDANT"];
@@ -40,22 +40,22 @@ impl Question<'_> {
             let resource = json!({ "tag": tag["type"] });
             let who = self.who.of_tag(tag, &resource);
             let mut copy = state.clone();
-            copy.determined |= state.allowed && state.priority > priority(policy);
             self.policy_decides(&service["serviceDef"], policy, (&who, Match::Same), &mut copy);
-            if copy.allowed && !has_deny(policy) {
+            if copy.allowed() && !has_deny(policy) {
                 copy.determined = true;
             }
             if copy.audited {
                 (state.audited, state.audit_determined) = (copy.audited, copy.audit_determined);
             }
-            if !state.determined && (copy.determined || (!state.allowed && copy.allowed)) {
+            state.words = copy.words.clone();
+            if !state.determined && (copy.determined || (!state.allowed() && copy.allowed())) {
                 *state = State { audited: state.audited, audit_determined: state.audit_determined, ..copy };
             }
             if state.determined && state.audit_determined {
                 break;
             }
         }
-        state.determined |= state.allowed;
+        state.determined |= state.allowed();
     }
 
     fn sort(&self, def: &Value, candidates: &mut [(&Value, &Value)]) {
