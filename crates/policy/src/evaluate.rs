@@ -205,8 +205,7 @@ impl Engine {
 
     /// Whether anything that is evaluated for a request can depend on the tags of its resource.
     fn asks_for_tags<S: Sink>(&self, kind: PolicyType, sink: &S) -> bool {
-        let by_policies =
-            |tags: &Repository| sink.listens() || self.reads_tags || !tags.audit.is_empty() || tags.has_any(kind);
+        let by_policies = |tags: &Repository| sink.listens() || self.reads_tags || tags.has_any(kind);
         self.tag_repository.as_deref().is_some_and(by_policies)
     }
 

@@ -203,6 +203,10 @@ impl Generator {
             1 => policy["dataMaskPolicyItems"] = self.masks(is_tag),
             _ => policy["rowFilterPolicyItems"] = self.filters(),
         }
+        if kind != 0 {
+            // It makes nothing denied, and comes first.
+            policy["isDenyAllElse"] = self.chance(10).into();
+        }
         policy
     }
 
