@@ -65,12 +65,9 @@ impl Engine {
             let element = tag_element(repository.service.levels(PolicyType::Access), &tag.data.kind);
             let target = Target { elements: element.as_ref().map(std::slice::from_ref) };
             let facts = facts.for_tag(*tag);
-            let own =
-                repository.candidates(PolicyType::Access, target, false).filter(|policy| *policy.zone == *own_zone);
-            for policy in own {
-                if policy.resources.iter().any(|set| set.match_type(target, &facts).is_itself()) {
-                    self.add_info(info, policy, tag.match_type, &facts);
-                }
+            let found = repository.on_tag(PolicyType::Access, target, &facts).map(|(policy, _)| policy);
+            for policy in found.filter(|policy| *policy.zone == *own_zone) {
+                self.add_info(info, policy, tag.match_type, &facts);
             }
         }
     }

@@ -476,12 +476,10 @@ impl Engine {
                 MatchType::Below => below,
                 MatchType::None => false,
             };
-            for policy in repository.candidates(kind, target, false).filter(|policy| *policy.zone == *own_zone) {
-                let covers = policy.resources.iter().any(|set| set.match_type(target, &Unbound).is_itself());
-                let is_timed = !tag.data.validity.is_empty();
-                if !covers {
-                    continue;
-                }
+            let found = repository.on_tag(kind, target, &Unbound).filter(|(policy, _)| *policy.zone == *own_zone);
+            for (policy, is_sure) in found {
+                let is_doubtful = !is_sure && self.options.mode == crate::engine::Mode::Closed;
+                let is_timed = !tag.data.validity.is_empty() || is_doubtful;
                 if seen.insert(policy.id) && applies {
                     policies.push((policy, Some(is_timed)));
                 } else if is_timed {

@@ -1,6 +1,7 @@
 //! Rules of a service about what is audited; the first one that matches decides.
 
 use crate::decision::Decision;
+use crate::engine::Mode;
 use crate::facts::Facts;
 use crate::model::{AuditFilter, AuditedResult, PolicyType};
 use crate::names::Names;
@@ -74,17 +75,20 @@ pub(crate) fn by_resource(rules: &[AuditRule], decision: &Decision<'_>, scene: &
     rules.iter().find_map(|rule| rule.says(decision, covers, scene))
 }
 
-/// What the rules about a tag say.
-pub(crate) fn by_tag(
+/// What the rules about tags say: the first rule that is about one of them.
+pub(crate) fn by_tags(
     rules: &[AuditRule],
     decision: &Decision<'_>,
-    found: MatchType,
-    tag: Target<'_>,
+    tags: &[(MatchType, Target<'_>)],
     scene: &Scene<'_>,
 ) -> Option<bool> {
     let request = scene.facts.request;
-    let covers = |set: &ResourceSet| {
-        set.match_type(tag, scene.facts).is_itself() && counts(found, request.reaches_below(), true)
-    };
-    rules.iter().find_map(|rule| rule.says(decision, covers, scene))
+    // As policies on tags are found: by how values begin; in closed mode only what matches can switch auditing off.
+    let is_closed = scene.facts.mode() == Mode::Closed;
+    rules.iter().find_map(|rule| {
+        tags.iter().filter(|(found, _)| counts(*found, request.reaches_below(), true)).find_map(|(_, tag)| {
+            let matches = |set: &ResourceSet| !is_closed || set.match_type(*tag, scene.facts).is_itself();
+            rule.says(decision, |set| set.is_reached(*tag) && matches(set), scene)
+        })
+    })
 }

@@ -29,7 +29,9 @@ pub struct Decision<'e> {
     pub filter: Option<Cow<'e, str>>,
     /// Why nothing was evaluated, where that is so.
     pub refused: Option<Cow<'e, str>>,
-    /// How many policies were looked at.
+    /// How many policies were looked at: of those that the resource leads to, those that may name who asks and the access,
+    /// or may say that it is audited; policies on tags once for each tag. [`crate::Engine::explain`] looks at all that the
+    /// resource leads to, and counts more.
     pub evaluated: u32,
 }
 

@@ -15,6 +15,7 @@ use crate::dates::DateFormats;
 use crate::facts::Surroundings;
 use crate::gds::Gds;
 use crate::geo::Geolocation;
+use crate::index::Lookup;
 use crate::model::{
     AuditFilter, EnricherDef, PolicyDelta, Roles, ServiceGdsInfo, ServicePolicies, ServiceTags, Text, UserStore,
 };
@@ -139,7 +140,7 @@ impl Engine {
         let service = Arc::new(Service::new(&policies.service_def));
         let conditions: Arc<[_]> = policies.service_def.policy_conditions.clone().into();
         let repository = |policies: &[_], names: &mut Names| {
-            Repository::new(Arc::clone(&service), Arc::clone(&conditions), policies, mode, names)
+            Repository::new(Arc::clone(&service), Arc::clone(&conditions), (policies, Lookup::Matches), mode, names)
         };
         let audit_settings = [
             policies.service_config.clone(),
@@ -205,7 +206,8 @@ impl Engine {
                 Some(old) => Arc::new(old.changed(&deltas, mode, &mut names)),
                 None => {
                     let (service, conditions) = (Arc::clone(&self.service), Arc::clone(&self.repository.conditions));
-                    let empty = Repository::new(service, conditions, &zone.policies, mode, &mut names);
+                    let policies = (zone.policies.as_slice(), Lookup::Matches);
+                    let empty = Repository::new(service, conditions, policies, mode, &mut names);
                     Arc::new(empty.changed(&deltas, mode, &mut names))
                 }
             };
@@ -283,7 +285,8 @@ fn tag_repository(
     let def = tag_service_def(&policies.service_def, component);
     let service = Arc::new(Service::new(&def));
     let seen: Vec<_> = policies.policies.iter().filter_map(|policy| policy.seen_by(component)).collect();
-    let mut repository = Repository::new(Arc::clone(&service), def.policy_conditions.into(), &seen, mode, names);
+    let seen = (seen.as_slice(), Lookup::Beginnings);
+    let mut repository = Repository::new(Arc::clone(&service), def.policy_conditions.into(), seen, mode, names);
     repository.audit = audit_rules(settings, &service, names);
     Some(Arc::new(repository))
 }

@@ -205,8 +205,7 @@ impl Engine {
 
     /// Whether anything that is evaluated for a request can depend on the tags of its resource.
     fn asks_for_tags<S: Sink>(&self, kind: PolicyType, sink: &S) -> bool {
-        let by_policies =
-            |tags: &Repository| sink.listens() || self.reads_tags || !tags.audit.is_empty() || tags.has_any(kind);
+        let by_policies = |tags: &Repository| sink.listens() || self.reads_tags || tags.has_any(kind);
         self.tag_repository.as_deref().is_some_and(by_policies)
     }
 
@@ -404,7 +403,7 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
                 return;
             }
             let match_type = set.match_type(target, facts);
-            self.policy_matched(policy, facts, &[match_type], state, results, sink);
+            self.policy_matched(policy, facts, match_type.into(), state, results, sink);
         }
     }
 
@@ -412,45 +411,64 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
         &self,
         policy: &'e Prepared,
         facts: &Facts<'_>,
-        match_types: &[MatchType],
+        matched: Matched,
         state: &mut State<'e>,
         results: &mut PerAccess<Found<'e>>,
         sink: &mut S,
     ) {
         let question = self.question(facts);
-        for match_type in match_types {
-            let is_matched = match match_type {
-                MatchType::Itself | MatchType::ItselfAndBelow => true,
-                MatchType::Below => facts.request.reaches_below(),
-                MatchType::Above => facts.tag.is_some(),
-                MatchType::None => false,
-            };
-            if !is_matched {
-                continue;
+        let is_matched = match matched.match_type {
+            MatchType::Itself | MatchType::ItselfAndBelow => true,
+            MatchType::Below => facts.request.reaches_below(),
+            MatchType::Above => facts.tag.is_some(),
+            MatchType::None => false,
+        };
+        if !is_matched {
+            return;
+        }
+        let mut outcome = None;
+        let (holds, mut doubtful) = question.conditions(policy, sink, &mut outcome);
+        if !holds {
+            if let Some(outcome) = outcome {
+                sink.note(|| policy_step(policy, facts, outcome));
             }
-            let mut outcome = None;
-            let (holds, doubtful) = question.conditions(policy, sink, &mut outcome);
-            if !holds {
-                if let Some(outcome) = outcome {
-                    sink.note(|| policy_step(policy, facts, outcome));
-                }
-                continue;
-            }
-            state.audit_by(policy.audited.then_some(policy.id));
-            if state.determined {
-                sink.note(|| policy_step(policy, facts, PolicyOutcome::Settled));
-                continue;
-            }
-            if !question.passes_gate(policy) {
-                sink.note(|| policy_step(policy, facts, PolicyOutcome::NobodyFits));
-                continue;
-            }
-            let (found, steps) = question.items(policy, doubtful, *match_type, results, sink);
-            sink.note(|| policy_step(policy, facts, PolicyOutcome::Items(steps)));
+            return;
+        }
+        doubtful |= !matched.is_sure && self.engine.options.mode == Mode::Closed;
+        state.audit_by(policy.audited.then_some(policy.id));
+        if state.determined {
+            sink.note(|| policy_step(policy, facts, PolicyOutcome::Settled));
+            return;
+        }
+        if !question.passes_gate(policy) {
+            sink.note(|| policy_step(policy, facts, PolicyOutcome::NobodyFits));
+            // Ranger sums up what was found so far all the same, if there are items: what tags deny stays denied by the
+            // first policy that could lift it and does not.
+            let found = question.composite(results).filter(|found| policy.has_items() && found.policy.is_some());
             if let Some(found) = found {
                 state.take_found(found);
             }
+            return;
         }
+        let (found, steps) = question.items(policy, doubtful, matched.match_type, results, sink);
+        sink.note(|| policy_step(policy, facts, PolicyOutcome::Items(steps)));
+        if let Some(found) = found {
+            state.take_found(found);
+        }
+    }
+}
+
+/// How a policy has to do with what is asked for.
+#[derive(Debug, Clone, Copy)]
+struct Matched {
+    match_type: MatchType,
+    /// Of a policy on tags: its values match the tag, and do not only begin as it does.
+    is_sure: bool,
+}
+
+impl From<MatchType> for Matched {
+    fn from(match_type: MatchType) -> Self {
+        Self { match_type, is_sure: true }
     }
 }
 

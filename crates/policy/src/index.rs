@@ -23,6 +23,7 @@ use crate::resource::{MatchType, TargetElement};
 use crate::service::LevelId;
 pub(crate) use build::Builder;
 pub use build::INDEX_PLACES_MAX;
+pub(crate) use keys::Lookup;
 use keys::{Asked, KeyId, Texts};
 
 /// Which policies are found besides those that match the resource itself.

@@ -96,8 +96,13 @@ impl Hasher for NameHasher {
 /// In which order Java's `HashSet` gives its elements, which decides in Ranger which of several equal results is
 /// reported: by slot of the table, and in a slot by insertion. `hashes` are the elements' hashes in that order.
 pub(crate) fn hash_set_order(hashes: &[i32]) -> Vec<usize> {
-    let mut slots: usize = 16;
-    while hashes.len() * 4 > slots * 3 {
+    hash_set_order_from(hashes, 16)
+}
+
+/// The same of a set that was made for a number of elements.
+pub(crate) fn hash_set_order_from(hashes: &[i32], made_for: usize) -> Vec<usize> {
+    let mut slots = made_for.next_power_of_two();
+    while hashes.len() > slots * 3 / 4 {
         slots *= 2;
     }
     let slot = |hash: i32| {
@@ -146,6 +151,9 @@ mod tests {
         let names = ["select", "update", "create", "drop"];
         let order = hash_set_order(&names.map(string_hash));
         let ordered: Vec<_> = order.into_iter().map(|at| names[at]).collect();
+        // What a set of "z1" and "z2" prints that was made for two, and for sixteen.
+        let zones = ["z1", "z2"].map(string_hash);
+        assert_eq!((hash_set_order_from(&zones, 2), hash_set_order(&zones)), (vec![1, 0], vec![0, 1]));
         assert_eq!((string_hash("select"), string_hash("drop")), (-906_021_636, 3_092_207));
         assert_eq!(ordered, ["drop", "select", "update", "create"]);
     }

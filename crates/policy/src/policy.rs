@@ -188,6 +188,12 @@ impl Prepared {
         self.schedules.is_empty() || self.schedules.iter().any(|schedule| schedule.is_applicable(at))
     }
 
+    /// Whether it names anybody for anything, or nobody for something.
+    pub(crate) fn has_items(&self) -> bool {
+        let groups = [&self.allow, &self.deny];
+        !self.outcomes.is_empty() || groups.iter().any(|items| items.all().next().is_some())
+    }
+
     /// Whether something of it depends on more than who asks for which access to which resource, and when.
     pub(crate) fn is_conditional(&self) -> bool {
         let outcomes = self.outcomes.iter().any(|outcome| match &outcome.outcome {

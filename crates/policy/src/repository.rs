@@ -10,7 +10,8 @@ use jiff::tz::TimeZone;
 
 use crate::audit::AuditRule;
 use crate::engine::Mode;
-use crate::index::{Builder, Index, Reach};
+use crate::index::{Builder, Index, Lookup, Reach};
+use crate::matcher::Bindings;
 use crate::model::{ConditionDef, Policy, PolicyDelta, PolicyType};
 use crate::names::Names;
 use crate::policy::{Context, Prepared};
@@ -28,6 +29,7 @@ pub(crate) struct Repository {
     /// The numbers of all policies, those that are disabled included.
     ids: Vec<i64>,
     policies: Vec<Arc<Prepared>>,
+    lookup: Lookup,
     access: Ordered,
     mask: Ordered,
     filter: Ordered,
@@ -48,7 +50,7 @@ impl Repository {
     pub(crate) fn new(
         service: Arc<Service>,
         conditions: Arc<[ConditionDef]>,
-        policies: &[Policy],
+        (policies, lookup): (&[Policy], Lookup),
         (mode, zone): (Mode, &TimeZone),
         names: &mut Names,
     ) -> Self {
@@ -56,17 +58,17 @@ impl Repository {
         let prepared = policies.iter().filter_map(|policy| Prepared::new(policy, &context, names)).map(Arc::new);
         let prepared: Vec<_> = prepared.collect();
         let ids = policies.iter().map(Policy::id).collect();
-        Self::with(service, conditions, ids, prepared, Vec::new())
+        Self::with(service, conditions, ids, (prepared, lookup))
     }
 
     fn with(
         service: Arc<Service>,
         conditions: Arc<[ConditionDef]>,
         ids: Vec<i64>,
-        policies: Vec<Arc<Prepared>>,
-        audit: Vec<AuditRule>,
+        (policies, lookup): (Vec<Arc<Prepared>>, Lookup),
     ) -> Self {
-        let ordered = |kind| Ordered::new(policies.iter().filter(|policy| policy.kind == kind).cloned().collect());
+        let of_kind = |kind| policies.iter().filter(|policy| policy.kind == kind).cloned().collect();
+        let ordered = |kind| Ordered::new(of_kind(kind), lookup);
         Self {
             access: ordered(PolicyType::Access),
             mask: ordered(PolicyType::DataMask),
@@ -75,7 +77,8 @@ impl Repository {
             conditions,
             ids,
             policies,
-            audit,
+            lookup,
+            audit: Vec::new(),
         }
     }
 
@@ -95,7 +98,7 @@ impl Repository {
             }
         }
         // Rules about auditing do not come with changes; they are prepared anew from the same settings by the caller.
-        Self::with(Arc::clone(&self.service), Arc::clone(&self.conditions), ids, policies, Vec::new())
+        Self::with(Arc::clone(&self.service), Arc::clone(&self.conditions), ids, (policies, self.lookup))
     }
 
     /// Whether there is any policy, be it disabled.
@@ -121,20 +124,21 @@ impl Repository {
         }
     }
 
-    /// Where among the policies the first stands that outranks a priority, never denies, and is one that Ranger would
-    /// look at for the resource.
-    pub(crate) fn first_reached(
+    /// The first policy from a place on that never denies, and is one that Ranger would look at for the resource.
+    pub(crate) fn end_of_search(
         &self,
         kind: PolicyType,
         target: Target<'_>,
-        priority: i32,
+        place: usize,
         at: Timestamp,
     ) -> Option<usize> {
-        let mut higher = self.ordered(kind).policies.iter().take_while(|policy| policy.priority > priority);
-        higher.position(|policy| {
-            let is_reached = |set: &ResourceSet| set.is_reached(target);
-            !policy.has_deny && policy.is_valid_at(at) && policy.resources.iter().any(is_reached)
-        })
+        let mut rest = self.ordered(kind).policies.iter().enumerate().skip(place);
+        rest.find(|(_, policy)| !policy.has_deny && is_reached(policy, target, at)).map(|(place, _)| place)
+    }
+
+    /// Whether Ranger would look at any of the policies after a place for the resource.
+    pub(crate) fn reaches_after(&self, kind: PolicyType, target: Target<'_>, place: usize, at: Timestamp) -> bool {
+        self.ordered(kind).policies.iter().skip(place + 1).any(|policy| is_reached(policy, target, at))
     }
 
     /// The policies that may match a resource, in the order of evaluation.
@@ -147,6 +151,20 @@ impl Repository {
             Some(elements) => Places::Listed(ordered.places(elements, below)),
         };
         Candidates { ordered, places, next: 0, place: 0 }
+    }
+
+    /// The policies on a tag, in the order of evaluation: those that Ranger's tree leads to, each with whether it really
+    /// matches. Ranger compares no further.
+    pub(crate) fn on_tag<'e>(
+        &'e self,
+        kind: PolicyType,
+        tag: Target<'_>,
+        bindings: &dyn Bindings,
+    ) -> impl Iterator<Item = (&'e Prepared, bool)> {
+        let reached = move |policy: &&Prepared| policy.resources.iter().any(|set| set.is_reached(tag));
+        let matches = move |set: &ResourceSet| set.match_type(tag, bindings).is_itself();
+        let candidates = self.candidates(kind, tag, false).filter(reached);
+        candidates.map(move |policy| (policy, policy.resources.iter().any(matches)))
     }
 
     /// Those of [`Self::candidates`] that can count for who asks, in the order of evaluation.
@@ -162,6 +180,10 @@ impl Repository {
     }
 }
 
+fn is_reached(policy: &Prepared, target: Target<'_>, at: Timestamp) -> bool {
+    policy.is_valid_at(at) && policy.resources.iter().any(|set| set.is_reached(target))
+}
+
 impl PolicyDelta {
     /// The policy is new.
     pub const ADDED: i32 = 0;
@@ -172,7 +194,7 @@ impl PolicyDelta {
 }
 
 impl Ordered {
-    fn new(mut policies: Vec<Arc<Prepared>>) -> Self {
+    fn new(mut policies: Vec<Arc<Prepared>>, lookup: Lookup) -> Self {
         policies.sort_by(|a, b| {
             let key = |policy: &Prepared| (Reverse(policy.priority), !policy.has_deny, policy.order);
             key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
@@ -182,7 +204,7 @@ impl Ordered {
             let policy = policies.get(*at as usize);
             policy.map(|policy| (Reverse(policy.priority), !policy.has_deny, policy.name.clone()))
         });
-        let mut index = Builder::default();
+        let mut index = Builder::new(lookup);
         for (place, policy) in (0_u32..).zip(&policies) {
             let mark = Mark::new(policy, place);
             for resource in &policy.resources {

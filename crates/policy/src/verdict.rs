@@ -281,7 +281,7 @@ impl Question<'_> {
     }
 
     /// What follows from the results for each kind of access.
-    fn composite<'e>(&self, results: &PerAccess<Found<'e>>) -> Option<Found<'e>> {
+    pub(crate) fn composite<'e>(&self, results: &PerAccess<Found<'e>>) -> Option<Found<'e>> {
         let unless_denied = Found { policy: None, allowed: true, determined: false, outcome: None };
         if self.wanted.groups.is_empty() {
             let all = (0..self.wanted.list().len()).map(|at| results.get(at));

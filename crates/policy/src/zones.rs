@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::index::{Builder, Index, Reach};
 use crate::matcher::Unbound;
 use crate::model::{PolicyType, SecurityZone};
+use crate::names::{hash_set_order_from, string_hash};
 use crate::resource::{MatchType, ResourceSet, Target};
 use crate::service::Service;
 
@@ -41,7 +42,8 @@ impl ZoneMatcher {
         self.with_tags.contains(zone)
     }
 
-    /// The zones that a resource, or a part of it, belongs to. The empty name is what is outside of zones.
+    /// The zones that a resource, or a part of it, belongs to, in the order in which Ranger asks them. The empty name is
+    /// what is outside of zones.
     pub(crate) fn zones(&self, target: Target<'_>) -> Vec<&str> {
         let mut found: Vec<&str> = Vec::new();
         let Some(elements) = target.elements else { return found };
@@ -59,6 +61,12 @@ impl ZoneMatcher {
         });
         found.sort_unstable();
         found.dedup();
+        if found.len() > 1 {
+            let reached = self.resources.iter().filter(|(set, _)| set.is_reached(target)).count();
+            let hashes: Vec<i32> = found.iter().map(|name| string_hash(name)).collect();
+            let order = hash_set_order_from(&hashes, reached);
+            return order.into_iter().filter_map(|at| found.get(at).copied()).collect();
+        }
         found
     }
 }

@@ -11,7 +11,7 @@ use crate::gds::Shared;
 use crate::model::PolicyType;
 use crate::policy::{Expression, Outcome, OutcomeItem};
 use crate::resource::Target;
-use crate::script::Unresolved;
+use crate::script::{Template, Unresolved};
 use crate::wanted::PerAccess;
 
 impl<'e: 'c, 'c> Run<'e, 'c> {
@@ -82,9 +82,9 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
                 template.expand(&self.facts, Unresolved::Fault).map(Cow::Owned).map_err(|_| ())
             }
             (Some(Ok(template)), Mode::Compat) => Ok(template
-                .expand(&self.facts, Unresolved::Text("null"))
+                .expand(&self.facts, Unresolved::Text(""))
                 .map_or(Cow::Borrowed(&*expression.text), Cow::Owned)),
-            (Some(Err(_)), Mode::Compat) => Ok(Cow::Borrowed(&*expression.text)),
+            (Some(Err(_)), Mode::Compat) => Ok(Cow::Owned(Template::blank(&expression.text))),
             (Some(Err(_)), Mode::Closed) => Err(()),
         }
     }
@@ -94,13 +94,14 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
         let facts = self.facts.in_zone(zone);
         let scene = Scene { facts: &facts, caller: self.caller, target: whole };
         if let Some(repository) = engine.tag_repository.as_ref().filter(|tags| !tags.audit.is_empty()) {
-            for tag in self.facts.tags.iter().filter(|tag| tag.data.is_valid_at(facts.request.at)) {
-                let elements = tag_element(repository.service.levels(PolicyType::Access), &tag.data.kind);
-                let target = Target { elements: elements.as_ref().map(std::slice::from_ref) };
-                if let Some(says) = audit::by_tag(&repository.audit, decision, tag.match_type, target, &scene) {
-                    decision.is_audited = says;
-                    return;
-                }
+            let levels = repository.service.levels(PolicyType::Access);
+            let valid = self.facts.tags.iter().filter(|tag| tag.data.is_valid_at(facts.request.at));
+            let elements: Vec<_> = valid.map(|tag| (tag.match_type, tag_element(levels, &tag.data.kind))).collect();
+            let target = |element| Target { elements: Option::map(element, std::slice::from_ref) };
+            let tags: Vec<_> = elements.iter().map(|(found, element)| (*found, target(element.as_ref()))).collect();
+            if let Some(says) = audit::by_tags(&repository.audit, decision, &tags, &scene) {
+                decision.is_audited = says;
+                return;
             }
         }
         if let Some(says) = audit::by_resource(&engine.repository.audit, decision, &scene) {

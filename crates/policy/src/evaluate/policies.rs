@@ -1,6 +1,6 @@
 //! In which order policies are looked at, and when nothing more can follow: those on the resource, and those on tags.
 
-use super::{Run, State, tag_element};
+use super::{Matched, Run, State, tag_element};
 use crate::engine::Mode;
 use crate::explain::{PolicyOutcome, Silent, Sink, Step};
 use crate::facts::{Facts, FoundTag};
@@ -31,15 +31,16 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
         state.determined = false;
         // Ranger, once something allows, ends at the first policy that it looks at and that never denies, even if that
         // is not about the resource: what comes after it is not asked, a denial of a higher priority than what tags
-        // allow included.
-        let end = if self.engine.options.mode == Mode::Compat && state.allowed {
-            repository.first_reached(self.kind, self.target, state.priority, request.at)
-        } else {
-            None
-        };
+        // allow included. In closed mode denials are asked for; a mask of tags stays as Ranger has it.
+        let ends_early = self.engine.options.mode == Mode::Compat || self.kind != PolicyType::Access;
+        let end_from = |place| repository.end_of_search(self.kind, self.target, place, request.at);
+        let mut end = if ends_early && state.allowed { Some(end_from(0)) } else { None };
         let mut candidates = repository.candidates(self.kind, self.target, request.reaches_below());
+        // Where the policy stands that allows what tags deny, and may deny as well.
+        let mut lifted = None;
         while let Some(policy) = candidates.next() {
-            state.determined |= end.is_some_and(|end| candidates.place > end);
+            let place = candidates.place;
+            state.determined |= end.flatten().is_some_and(|end| place > end);
             if !policy.is_valid_at(request.at) {
                 sink.note(|| super::policy_step(policy, facts, PolicyOutcome::NotNow));
                 continue;
@@ -54,18 +55,28 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
             state.determined |= settled;
             state.evaluated += 1;
             self.policy(policy, facts, self.target, state, results, sink);
-            state.determined |= state.allowed && !policy.has_deny && policy.priority <= state.priority;
+            if ends_early {
+                if state.allowed && !state.determined && end.is_none() {
+                    end = Some(end_from(place));
+                }
+                state.determined |= end.flatten().is_some_and(|end| place >= end);
+            } else {
+                state.determined |= state.allowed && !policy.has_deny && policy.priority <= state.priority;
+            }
+            if denied_by_tags && state.allowed && !state.determined {
+                lifted = Some(place);
+            }
             if state.audit_determined && state.determined && !sink.listens() {
                 break;
             }
         }
-        if !state.determined {
-            if denied_by_tags {
-                state.allowed = false;
-                state.determined = true;
-            } else if allowed_by_tags {
-                state.allowed = true;
-            }
+        if denied_by_tags {
+            // Ranger takes a denial by tags for lifted at the next policy that it looks at, be it not about the resource.
+            let stands = |place| !repository.reaches_after(self.kind, self.target, place, request.at);
+            state.allowed &= !lifted.is_some_and(stands);
+            state.determined |= !state.allowed;
+        } else if allowed_by_tags && !state.determined {
+            state.allowed = true;
         }
         state.determined |= state.allowed;
     }
@@ -102,7 +113,7 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
             }
             state.evaluated += 1;
             if found.is_match {
-                self.policy_matched(policy, facts, &[MatchType::Itself], state, results, &mut Silent);
+                self.policy_matched(policy, facts, MatchType::Itself.into(), state, results, &mut Silent);
             } else {
                 self.policy(policy, facts, self.target, state, results, &mut Silent);
             }
@@ -125,7 +136,7 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
     ) {
         let Some(repository) = &self.engine.tag_repository else { return };
         let at = self.facts.request.at;
-        let mut pairs: Vec<(FoundTag<'c>, &'e Prepared)> = Vec::new();
+        let mut pairs: Vec<(FoundTag<'c>, &'e Prepared, bool)> = Vec::new();
         for tag in self.facts.tags {
             let is_valid = tag.data.is_valid_at(at);
             sink.note(|| Step::Tag { name: tag.data.kind.clone(), match_type: tag.match_type, is_valid });
@@ -134,21 +145,19 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
             }
             let elements = tag_element(repository.service.levels(self.kind), &tag.data.kind);
             let target = Target { elements: elements.as_ref().map(std::slice::from_ref) };
-            let candidates = repository.candidates(self.kind, target, false);
-            let covering = candidates
-                .filter(|policy| policy.is_valid_at(at))
-                .filter(|policy| policy.resources.iter().any(|set| set.match_type(target, facts).is_itself()));
-            pairs.extend(covering.map(|policy| (*tag, policy)));
+            let found = repository.on_tag(self.kind, target, facts).filter(|(policy, _)| policy.is_valid_at(at));
+            pairs.extend(found.map(|(policy, matches)| (*tag, policy, matches)));
         }
         self.order_tag_policies(&mut pairs);
         let own_zone = zone.filter(|zone| self.engine.zone_matcher.has_tag_policies(zone)).unwrap_or_default();
-        for (tag, policy) in pairs.into_iter().filter(|(_, policy)| &*policy.zone == own_zone) {
+        for (tag, policy, matches) in pairs.into_iter().filter(|(_, policy, _)| &*policy.zone == own_zone) {
             let mut on_tag = self.fresh();
             on_tag.take_access(state);
             on_tag.take_audit(state);
             state.evaluated += 1;
             let tag_facts = facts.for_tag(tag);
-            self.policy_matched(policy, &tag_facts, &[tag.match_type], &mut on_tag, results, sink);
+            let matched = Matched { match_type: tag.match_type, is_sure: matches };
+            self.policy_matched(policy, &tag_facts, matched, &mut on_tag, results, sink);
             on_tag.determined |= on_tag.allowed && !policy.has_deny;
             if on_tag.audited {
                 state.take_audit(&on_tag);
@@ -164,12 +173,12 @@ impl<'e: 'c, 'c> Run<'e, 'c> {
     }
 
     /// By the order of policies; masks by how the tag was found and then by name; filters by name.
-    fn order_tag_policies(&self, pairs: &mut [(FoundTag<'c>, &'e Prepared)]) {
+    fn order_tag_policies(&self, pairs: &mut [(FoundTag<'c>, &'e Prepared, bool)]) {
         let by_name = |a: &Prepared, b: &Prepared| {
             let key = |policy: &Prepared| (std::cmp::Reverse(policy.priority), !policy.has_deny);
             key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
         };
-        pairs.sort_by(|(a_tag, a), (b_tag, b)| match self.kind {
+        pairs.sort_by(|(a_tag, a, _), (b_tag, b, _)| match self.kind {
             PolicyType::Access => {
                 let key = |policy: &Prepared| (std::cmp::Reverse(policy.priority), !policy.has_deny, policy.order);
                 key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))

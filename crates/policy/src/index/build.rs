@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use super::keys::{Key, KeyId, Texts, keys_of};
+use super::keys::{Key, KeyId, Lookup, Texts, keys_of};
 use super::{End, Index, NONE, Node, Step, edge};
 use crate::matcher::ElementMatcher;
 use crate::names::NameHasher;
@@ -15,6 +15,7 @@ pub const INDEX_PLACES_MAX: usize = 256;
 
 /// A tree that grows.
 pub(crate) struct Builder<M> {
+    lookup: Lookup,
     texts: Vec<(LevelId, Texts)>,
     nodes: Vec<Node>,
     steps: Vec<Step>,
@@ -25,7 +26,8 @@ pub(crate) struct Builder<M> {
 impl<M> Default for Builder<M> {
     fn default() -> Self {
         let root = Node { ends: (0, 0), step: NONE };
-        Self { texts: Vec::new(), nodes: vec![root], steps: Vec::new(), edges: HashMap::default(), ends: Vec::new() }
+        let (texts, steps, ends) = (Vec::new(), Vec::new(), Vec::new());
+        Self { lookup: Lookup::default(), texts, nodes: vec![root], steps, edges: HashMap::default(), ends }
     }
 }
 
@@ -34,6 +36,10 @@ fn number(count: usize) -> u32 {
 }
 
 impl<M: Copy> Builder<M> {
+    pub(crate) fn new(lookup: Lookup) -> Self {
+        Self { lookup, ..Self::default() }
+    }
+
     /// Puts a resource in; what is found is `mark`.
     pub(crate) fn insert(&mut self, resource: &ResourceSet, mark: M) {
         if let Some(chain) = resource.chain() {
@@ -46,7 +52,7 @@ impl<M: Copy> Builder<M> {
             self.ends.push((node, end));
             return;
         };
-        let keys = keys_of(matcher, INDEX_PLACES_MAX / places);
+        let keys = keys_of(matcher, INDEX_PLACES_MAX / places, self.lookup);
         let step = self.step(node, *level);
         for (key, proves) in &keys {
             let child = match key {

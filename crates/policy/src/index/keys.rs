@@ -40,12 +40,47 @@ pub(super) enum Key {
     Text(String, Part),
 }
 
+/// How the values of policies are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Lookup {
+    /// By what they match.
+    #[default]
+    Matches,
+    /// By how they begin: what [`ResourceSet::is_reached`](crate::resource::ResourceSet::is_reached) says is found.
+    Beginnings,
+}
+
 /// How the values of a policy at a level are found, each with whether finding it proves that it matches.
-pub(super) fn keys_of(matcher: &ElementMatcher, most: usize) -> Vec<(Key, bool)> {
+pub(super) fn keys_of(matcher: &ElementMatcher, most: usize, lookup: Lookup) -> Vec<(Key, bool)> {
     if matcher.is_any() || matcher.excludes() || matcher.values().len() > most {
         return vec![(Key::Always, matcher.is_any() && !matcher.excludes())];
     }
-    matcher.values().iter().map(key_of).collect()
+    let key = |value| match lookup {
+        Lookup::Matches => key_of(value),
+        Lookup::Beginnings => (beginning_of(value), false),
+    };
+    matcher.values().iter().map(key).collect()
+}
+
+fn beginning_of(value: &ValueMatcher) -> Key {
+    let text = folded(&value.text);
+    let start = match value.form {
+        Form::EndsWith => "",
+        Form::Equals | Form::StartsWith | Form::Below => &text,
+        Form::Wildcard(_) | Form::BelowWildcard(_) | Form::BelowUrlWildcard(_) => {
+            text.split(['*', '?']).next().unwrap_or_default()
+        }
+    };
+    match value.form {
+        _ if start.is_empty() || value.is_dynamic() => Key::Always,
+        Form::Equals => Key::Text(text, Part::Whole),
+        Form::StartsWith
+        | Form::EndsWith
+        | Form::Below
+        | Form::Wildcard(_)
+        | Form::BelowWildcard(_)
+        | Form::BelowUrlWildcard(_) => Key::Text(start.to_owned(), Part::Start),
+    }
 }
 
 fn key_of(value: &ValueMatcher) -> (Key, bool) {

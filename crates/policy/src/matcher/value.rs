@@ -70,7 +70,7 @@ impl ValueMatcher {
     pub(crate) fn is_reached(&self, value: &str) -> bool {
         let is_special = |c: char| {
             let of_token = |tokens: &Delimiters| [tokens.start, tokens.end, tokens.escape].contains(&c);
-            self.tokens.as_deref().is_some_and(of_token) || (self.template.is_some() && c == '{')
+            self.tokens.as_deref().is_some_and(of_token) || (self.template.is_some() && c == '$')
         };
         let is_wildcard = |c: char| c == '*' || c == '?';
         let start = match self.form {

@@ -24,12 +24,10 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// A match of its one resource is a match of it.
-    const ONE_RESOURCE: u32 = 1;
     /// It says that accesses are audited.
-    const AUDITED: u32 = 2;
+    const AUDITED: u32 = 1;
     /// It counts at all times and under all conditions.
-    const ALWAYS: u32 = 4;
+    const ALWAYS: u32 = 2;
 
     pub(super) fn new(policy: &Prepared, place: u32) -> Self {
         let flag = |holds: bool, flag| if holds { flag } else { 0 };
@@ -38,8 +36,7 @@ impl Mark {
             accesses: policy.gate.access_bits(),
             id: policy.id,
             place,
-            flags: flag(policy.resources.len() == 1, Self::ONE_RESOURCE)
-                | flag(policy.audited, Self::AUDITED)
+            flags: flag(policy.audited, Self::AUDITED)
                 | flag(policy.schedules.is_empty() && policy.conditions.is_empty(), Self::ALWAYS),
         }
     }
@@ -89,8 +86,7 @@ impl<'e> Relevant<'e> {
         Self { policies, found: Short::default(), audits: None }
     }
 
-    pub(super) fn add(&mut self, mark: &Mark, is_proved: bool, asker: &Asker) {
-        let is_match = is_proved && mark.has(Mark::ONE_RESOURCE);
+    pub(super) fn add(&mut self, mark: &Mark, is_match: bool, asker: &Asker) {
         let is_stranger = !(asker.who.meets(&mark.who) && asker.accesses.meets(mark.accesses));
         if is_stranger {
             if asker.audit_is_known || !mark.has(Mark::AUDITED) {

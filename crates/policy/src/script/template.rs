@@ -11,7 +11,7 @@ const CLOSING: &str = "}}";
 pub enum Unresolved<'a> {
     /// The expansion fails.
     Fault,
-    /// This text stands for it, as in Ranger, where it is `null` in filters and masks.
+    /// This text stands for it; the empty one in Ranger.
     Text(&'a str),
 }
 
@@ -48,6 +48,18 @@ impl Template {
             pieces.push(Piece::Literal(rest.to_owned()));
         }
         Ok(Self { pieces })
+    }
+
+    /// A text without its expressions: what Ranger makes of those that can't be run.
+    pub fn blank(text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, _, after)) = next_expression(rest) {
+            out.push_str(before);
+            rest = after;
+        }
+        out.push_str(rest);
+        out
     }
 
     /// The scripts in it.

@@ -1,24 +1,32 @@
 //! The engine decides as the naive evaluator does.
 
 use jiff::Timestamp;
-use lockgate_policy::model::{PolicyType, Roles, ServicePolicies};
+use lockgate_policy::model::{PolicyType, Roles, ServicePolicies, UserStore};
 use lockgate_policy::validity::Schedule;
 use lockgate_policy::{
-    Engine, MatchType, Mode, Options, Request, ResourceScope, ResourceTag, Sources, TagData, Values,
+    Decision, Engine, MatchType, Mode, Options, Request, RequestedAccesses, ResourceScope, ResourceTag, Sources,
+    TagData, Values,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::generate::{Case, Generator};
 use crate::naive::{Answer, Question, Who};
 
 /// How many services are made, and how many requests to each.
-const SERVICES: u64 = 200;
+const SERVICES: u64 = 1000;
 const REQUESTS: usize = 60;
 
-fn engine(case: &Case, mode: Mode) -> Engine {
+pub(crate) fn engine(case: &Case, mode: Mode) -> Engine {
     let policies: ServicePolicies = serde_json::from_value(case.service.clone()).expect("policies");
     let roles: Roles = serde_json::from_value(case.roles.clone()).expect("roles");
-    Engine::new(&Sources { policies, roles, ..Sources::default() }, Options { mode, ..Options::default() })
+    let users = UserStore {
+        user_attr_mapping: serde_json::from_value(case.users.clone()).expect("users"),
+        ..UserStore::default()
+    };
+    Engine::new(
+        &Sources { policies, roles, user_store: Some(users), ..Sources::default() },
+        Options { mode, ..Options::default() },
+    )
 }
 
 fn tag(tag: &Value) -> ResourceTag {
@@ -38,20 +46,33 @@ fn tag(tag: &Value) -> ResourceTag {
     ResourceTag { tag, match_type }
 }
 
-/// What the engine answers, in the naive evaluator's words.
-pub(crate) fn answer(engine: &Engine, request: &Value) -> Answer {
+/// Asks the engine what a request says.
+fn ask<T>(request: &Value, call: impl FnOnce(&Request<'_>, PolicyType) -> T) -> T {
     let texts = |name: &str| -> Vec<&str> {
         request[name].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
     };
     let resource = request["resource"].as_object().expect("a resource");
-    let resource: Vec<(&str, Values<'_>)> =
-        resource.iter().map(|(level, value)| (level.as_str(), Values::One(value.as_str().expect("a value")))).collect();
+    let several: Vec<Vec<&str>> = resource
+        .values()
+        .map(|value| value.as_array().into_iter().flatten().filter_map(Value::as_str).collect())
+        .collect();
+    let resource: Vec<(&str, Values<'_>)> = resource
+        .iter()
+        .zip(&several)
+        .map(|((level, value), several)| (level.as_str(), value.as_str().map_or(Values::Many(several), Values::One)))
+        .collect();
     let tags: Vec<ResourceTag> = request["tags"].as_array().into_iter().flatten().map(tag).collect();
-    let groups = texts("groups");
+    let (groups, accesses) = (texts("groups"), texts("accesses"));
+    let each: Vec<&[&str]> = accesses.chunks(1).collect();
     let asked = Request {
         resource: &resource,
         owner: request["owner"].as_str(),
         access: request["access"].as_str().expect("an access type"),
+        accesses: RequestedAccesses {
+            all: &accesses,
+            groups: if request["each"] == true { &each } else { &[] },
+            ..RequestedAccesses::default()
+        },
         user: request["user"].as_str(),
         groups: &groups,
         at: Timestamp::from_millisecond(request["at"].as_i64().expect("a time")).expect("a time"),
@@ -62,30 +83,37 @@ pub(crate) fn answer(engine: &Engine, request: &Value) -> Answer {
         tags: request["tags"].is_array().then_some(tags.as_slice()),
         ..Request::default()
     };
-    let kind = request["kind"].as_str().expect("a kind");
-    let wanted = match kind {
+    let kind = match request["kind"].as_str().expect("a kind") {
         "mask" => PolicyType::DataMask,
         "filter" => PolicyType::RowFilter,
         _ => PolicyType::Access,
     };
-    let decision = engine.evaluate(&asked, wanted);
-    let policy = decision.policy_id;
-    match kind {
-        "mask" => {
-            let mask = decision.mask.filter(|mask| !mask.is_clear());
-            let value = mask.as_ref().and_then(|mask| mask.value.as_deref()).map(str::to_owned);
-            Answer::Mask { mask: mask.and_then(|mask| mask.kind).map(str::to_owned), value, policy }
+    call(&asked, kind)
+}
+
+/// What the engine answers, in the naive evaluator's words.
+pub(crate) fn answer(engine: &Engine, request: &Value) -> Answer {
+    ask(request, |asked, kind| {
+        let decision = engine.evaluate(asked, kind);
+        let (policy, audited) = (decision.policy_id, decision.is_audited);
+        match kind {
+            PolicyType::DataMask => {
+                let mask = decision.mask.filter(|mask| !mask.is_clear());
+                let value = mask.as_ref().and_then(|mask| mask.value.as_deref()).map(str::to_owned);
+                Answer::Mask { mask: mask.and_then(|mask| mask.kind).map(str::to_owned), value, audited, policy }
+            }
+            PolicyType::RowFilter => Answer::Filter {
+                filter: decision.filter.filter(|filter| !filter.is_empty()).map(|filter| filter.into_owned()),
+                audited,
+                policy,
+            },
+            PolicyType::Access => Answer::Access { allowed: decision.is_allowed, audited, policy },
         }
-        "filter" => Answer::Filter {
-            filter: decision.filter.filter(|filter| !filter.is_empty()).map(|filter| filter.into_owned()),
-            policy,
-        },
-        _ => Answer::Access { allowed: decision.is_allowed, audited: decision.is_audited, policy },
-    }
+    })
 }
 
 pub(crate) fn naive(case: &Case, request: &Value) -> Answer {
-    Question { service: &case.service, request, who: Who::new(request, &case.roles) }.answer()
+    Question { service: &case.service, request, who: Who::new(request, &case.roles, &case.users) }.answer()
 }
 
 #[test]
@@ -127,6 +155,44 @@ fn nothing_more_is_allowed_in_closed_mode() {
                     panic!("seed {seed}: {request} is given more in closed mode");
                 }
                 _ => {}
+            }
+        }
+    }
+}
+
+/// Who wants to know how a decision comes about gets it the long way: every policy that may match is looked at and
+/// compared, and tags are always looked up.
+#[test]
+fn what_is_found_the_short_way_is_what_is_found_the_long_way() {
+    for seed in 0..SERVICES / 2 {
+        let case = Generator::new(seed).case(REQUESTS);
+        let engines = [Mode::Compat, Mode::Closed].map(|mode| engine(&case, mode));
+        for (at, request) in case.requests.iter().enumerate() {
+            let mut request = request.clone();
+            match at % 12 {
+                0 if request["kind"] == "access" => request["accesses"] = json!(["update", "select"]),
+                1 if request["kind"] == "access" => {
+                    (request["accesses"], request["each"]) = (json!(["drop", "select", "none"]), true.into());
+                }
+                2 => request["access"] = "SELECT".into(),
+                3 => request["access"] = "none".into(),
+                4 => request["user"] = "nobody".into(),
+                5 | 6 => {
+                    let every = [json!("*"), json!(""), json!(["*"]), json!(["db1", "t2", "/a", "/A/b"])];
+                    for (level, value) in request["resource"].as_object_mut().into_iter().flatten() {
+                        *value = every[(at + level.len()) % every.len()].clone();
+                    }
+                }
+                _ => {}
+            }
+            for engine in &engines {
+                let [short, long] = ask(&request, |asked, kind| {
+                    [engine.evaluate(asked, kind), engine.explain(asked, kind).0].map(|found| {
+                        // How many were looked at is what differs.
+                        format!("{:?}", Decision { evaluated: 0, ..found })
+                    })
+                });
+                assert_eq!(short, long, "seed {seed}: {request}");
             }
         }
     }

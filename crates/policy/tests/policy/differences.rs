@@ -152,7 +152,14 @@ fn an_expression_without_a_value() {
     }));
     let filter = |decision: &Decision<'_>| decision.filter.as_deref().map(str::to_owned);
     let (ranger, closed) = decided(&filters, "select", PolicyType::RowFilter, filter);
-    assert_eq!((ranger.as_deref(), closed.as_deref()), (Some("dept <> 'null'"), Some(CLOSED_FILTER)));
+    assert_eq!((ranger.as_deref(), closed.as_deref()), (Some("dept <> ''"), Some(CLOSED_FILTER)));
+    // What is no expression of the subset has no value either.
+    let refused = service(json!({
+        "policyType": 2,
+        "rowFilterPolicyItems": [item(json!({ "rowFilterInfo": { "filterExpr": "a = '${{1 +}}' and b = '${{2}}'" } }))],
+    }));
+    let (ranger, closed) = decided(&refused, "select", PolicyType::RowFilter, filter);
+    assert_eq!((ranger.as_deref(), closed.as_deref()), (Some("a = '' and b = ''"), Some(CLOSED_FILTER)));
     let masks = service(json!({
         "policyType": 1, "dataMaskPolicyItems": [item(json!({
             "dataMaskInfo": { "dataMaskType": "CUSTOM", "valueExpr": "f('${{USER.dept}}')" },
@@ -206,6 +213,52 @@ fn a_denial_of_a_higher_priority_than_what_tags_allow() {
         engine.access(&request).is_allowed
     };
     assert_eq!((decide(Mode::Compat), decide(Mode::Closed)), (true, false));
+}
+
+#[test]
+fn a_policy_on_tags_that_only_begins_like_the_tag() {
+    let decide = |value: &str, excludes: bool, items: &str| {
+        let mut both =
+            service(json!({ "policyItems": [{ "groups": ["public"], "accesses": [{ "type": "update" }] }] }));
+        both["serviceDef"]["options"] = json!({ "enableDenyAndExceptionsInPolicies": "true" });
+        let mut policy =
+            json!({ "id": 9, "name": "tagged", "resources": { "tag": { "values": [value], "isExcludes": excludes } } });
+        policy[items] = json!([
+            { "groups": ["public"], "accesses": [{ "type": "hive:select" }, { "type": "hive:update" }] },
+        ]);
+        both["tagPolicies"] = json!({
+            "serviceName": "t", "policies": [policy],
+            "serviceDef": { "name": "tag", "resources": [{ "name": "tag", "level": 1 }],
+                            "accessTypes": [{ "name": "hive:select" }, { "name": "hive:update" }],
+                            "options": { "enableDenyAndExceptionsInPolicies": "true" } },
+        });
+        let policies: ServicePolicies = serde_json::from_value(both).expect("policies");
+        let tag = TagData { kind: "PII".into(), attributes: Default::default(), validity: Vec::new() };
+        let stated = [ResourceTag { tag, match_type: MatchType::Itself }];
+        let resource = [("table", Values::One("orders"))];
+        [("select", Mode::Compat), ("select", Mode::Closed), ("update", Mode::Compat), ("update", Mode::Closed)].map(
+            |(access, mode)| {
+                let sources = Sources { policies: policies.clone(), ..Sources::default() };
+                let engine = Engine::new(&sources, Options { mode, ..Options::default() });
+                let user = Some("anna");
+                engine
+                    .access(&Request { resource: &resource, access, user, tags: Some(&stated), ..Request::default() })
+                    .is_allowed
+            },
+        )
+    };
+    // The policy on the resource allows to update, and that on the tag what is asked for, or denies it.
+    for (value, excludes, allows, denies) in [
+        ("PII", false, [true, true, true, true], [false; 4]),
+        ("P*X", false, [true, false, true, true], [false; 4]),
+        ("*X", false, [true, false, true, true], [false; 4]),
+        ("PII", true, [true, false, true, true], [false; 4]),
+        ("Q*X", false, [false, false, true, true], [false, false, true, true]),
+        ("PI", false, [false, false, true, true], [false, false, true, true]),
+    ] {
+        assert_eq!(decide(value, excludes, "policyItems"), allows, "{value} {excludes} allows");
+        assert_eq!(decide(value, excludes, "denyPolicyItems"), denies, "{value} {excludes} denies");
+    }
 }
 
 #[test]

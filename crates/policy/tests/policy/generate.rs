@@ -8,6 +8,8 @@ use crate::random::Random;
 pub(crate) struct Case {
     pub(crate) service: Value,
     pub(crate) roles: Value,
+    /// Attributes, by user.
+    pub(crate) users: Value,
     pub(crate) requests: Vec<Value>,
 }
 
@@ -16,7 +18,8 @@ const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
 const ROLES: [&str; 4] = ["r1", "r2", "r3", "r4"];
 const ACCESSES: [&str; 5] = ["select", "update", "create", "drop", "all"];
 const TAGS: [&str; 3] = ["PII", "PCI", "TEMP"];
-const SCRIPTS: [&str; 3] = ["IS_IN_ROLE('r1')", "USER._name == 'u1'", "ctx.result = IS_IN_ANY_GROUP;"];
+const SCRIPTS: [&str; 4] =
+    ["IS_IN_ROLE('r1')", "USER._name == 'u1'", "ctx.result = IS_IN_ANY_GROUP;", "USER.dept == 'db1'"];
 /// 2024-01-01 to 2026-01-01, in milliseconds.
 const TIMES: std::ops::Range<i64> = 1_704_067_200_000..1_767_225_600_000;
 
@@ -45,14 +48,17 @@ impl Generator {
     pub(crate) fn case(&mut self, requests: usize) -> Case {
         let is_path = self.chance(25);
         let has_tags = self.chance(60);
-        let has_zones = !is_path && self.chance(30);
-        let mut service = json!({ "serviceName": "s", "policyVersion": 1, "serviceDef": self.service_def(is_path) });
-        let policies = self.random.below(12);
+        let has_zones = self.chance(30);
+        let ignores_case = self.chance(70);
+        let mut service =
+            json!({ "serviceName": "s", "policyVersion": 1, "serviceDef": service_def(is_path, ignores_case) });
+        let most = if self.chance(25) { 60 } else { 12 };
+        let policies = self.random.below(most);
         service["policies"] = (0..policies).map(|_| self.policy(is_path, false, "")).collect();
         if has_zones {
             let mut zones = json!({});
             for name in ["z1", "z2"] {
-                zones[name] = self.zone(name);
+                zones[name] = self.zone(name, is_path);
             }
             service["securityZones"] = zones;
         }
@@ -66,48 +72,27 @@ impl Generator {
                 })
                 .collect();
             service["tagPolicies"] = json!({ "serviceName": "t", "serviceDef": tag_def(), "policies": policies });
+            service["tagPolicies"]["serviceConfig"] = self.audit_filters(is_path, true);
         }
+        service["serviceConfig"] = self.audit_filters(is_path, false);
         let roles = self.roles();
+        let users = self.users();
         let requests = (0..requests).map(|_| self.request(is_path, has_tags)).collect();
-        Case { service, roles, requests }
+        Case { service, roles, users, requests }
     }
 
-    fn service_def(&mut self, is_path: bool) -> Value {
-        let ignores_case = self.chance(70);
-        let level = |name: &str, parent: Option<&str>, number: i64, matcher: &str| {
-            json!({
-                "name": name, "parent": parent.unwrap_or_default(), "level": number, "mandatory": true,
-                "recursiveSupported": is_path, "excludesSupported": true,
-                "matcher": format!("org.apache.ranger.plugin.resourcematcher.{matcher}"),
-                "matcherOptions": { "wildCard": true, "ignoreCase": ignores_case },
-            })
-        };
-        let resources = if is_path {
-            vec![level("path", None, 10, "RangerPathResourceMatcher")]
+    fn zone(&mut self, name: &str, is_path: bool) -> Value {
+        let resource = if is_path {
+            json!({ "path": [self.one(&["/a", "/a/b", "/b/*", "/home"])] })
         } else {
-            vec![
-                level("database", None, 10, "RangerDefaultResourceMatcher"),
-                level("table", Some("database"), 20, "RangerDefaultResourceMatcher"),
-                level("udf", Some("database"), 20, "RangerDefaultResourceMatcher"),
-                level("column", Some("table"), 30, "RangerDefaultResourceMatcher"),
-            ]
+            let mut resource = json!({ "database": [self.one(&["db1", "db2", "db*"])] });
+            if self.chance(50) {
+                resource["table"] = json!([self.one(&["t1", "t*", "*"])]);
+            }
+            resource
         };
-        let accesses: Vec<Value> = ACCESSES.iter().map(|name| access_type(name)).collect();
-        json!({
-            "name": "hive", "id": 3, "resources": resources, "accessTypes": accesses, "policyConditions": [script_condition()],
-            "dataMaskDef": { "accessTypes": [access_type("select")], "resources": resources, "maskTypes": mask_types() },
-            "rowFilterDef": { "accessTypes": [access_type("select")], "resources": resources },
-            "options": { "enableDenyAndExceptionsInPolicies": "true" },
-        })
-    }
-
-    fn zone(&mut self, name: &str) -> Value {
-        let mut resource = json!({ "database": [self.one(&["db1", "db2", "db*"])] });
-        if self.chance(50) {
-            resource["table"] = json!([self.one(&["t1", "t*", "*"])]);
-        }
         let policies = self.random.below(5);
-        let policies: Vec<Value> = (0..policies).map(|_| self.policy(false, false, name)).collect();
+        let policies: Vec<Value> = (0..policies).map(|_| self.policy(is_path, false, name)).collect();
         json!({
             "zoneName": name, "resources": [resource], "policies": policies,
             "containsAssociatedTagService": self.chance(50),
@@ -124,19 +109,26 @@ impl Generator {
 
     fn resources(&mut self, is_path: bool, is_tag: bool) -> Value {
         if is_tag {
-            let mut tag = self.values(&["PII", "PCI", "P*", "TEMP", "*"]);
-            // Definitions of tags don't support it, and Ranger's lookup by tag does not look at it.
-            tag["isExcludes"] = false.into();
-            return json!({ "tag": tag });
+            return json!({ "tag": self.values(&["PII", "PCI", "P*", "TEMP", "*", "P*X", "P?I", "*I", "pii"]) });
         }
         if is_path {
-            let mut path =
-                self.values(&["/", "/a", "/a/b", "/a/b/c", "/a/*", "/b/*/d", "*", "/home/{USER}", "/A/b", "/?/b"]);
+            let mut path = self.values(&[
+                "/",
+                "/a",
+                "/a/b",
+                "/a/b/c",
+                "/a/*",
+                "/b/*/d",
+                "*",
+                "/home/{USER}",
+                "/A/b",
+                "/?/b",
+                "/${{USER.dept}}/b",
+            ]);
             path["isRecursive"] = self.chance(50).into();
             return json!({ "path": path });
         }
-        let mut resources =
-            json!({ "database": self.values(&["db1", "db2", "DB1", "db*", "*", "*1", "d?1", "{USER}"]) });
+        let mut resources = json!({ "database": self.values(&["db1", "db2", "DB1", "db*", "*", "*1", "d?1", "{USER}", "${{USER.dept}}"]) });
         if self.chance(15) {
             resources["udf"] = self.values(&["f1", "*"]);
         } else if self.chance(85) {
@@ -172,7 +164,7 @@ impl Generator {
             let script = if is_tag && self.chance(50) { "TAG.score > 1" } else { self.one(&SCRIPTS) };
             conditions.push(json!({ "type": "expression", "values": [script] }));
         }
-        json!({ "users": users, "groups": groups, "roles": self.some(&ROLES, 1), "accesses": accesses, "conditions": conditions })
+        json!({ "users": users, "groups": groups, "roles": self.some(&ROLES, 1), "accesses": accesses, "conditions": conditions, "delegateAdmin": self.chance(10) })
     }
 
     fn items(&mut self, is_tag: bool, percent: usize) -> Vec<Value> {
@@ -211,6 +203,10 @@ impl Generator {
             1 => policy["dataMaskPolicyItems"] = self.masks(is_tag),
             _ => policy["rowFilterPolicyItems"] = self.filters(),
         }
+        if kind != 0 {
+            // It makes nothing denied, and comes first.
+            policy["isDenyAllElse"] = self.chance(10).into();
+        }
         policy
     }
 
@@ -222,7 +218,8 @@ impl Generator {
             let name = generator.one(&["MASK", "MASK_HASH", "MASK_NONE", "CUSTOM"]);
             item["dataMaskInfo"] = json!({ "dataMaskType": format!("{prefix}{name}") });
             if name == "CUSTOM" {
-                item["dataMaskInfo"]["valueExpr"] = generator.one(&["upper({col})", "'x'"]).into();
+                item["dataMaskInfo"]["valueExpr"] =
+                    generator.one(&["upper({col})", "'x'", "f('${{USER.dept}}')"]).into();
             }
             item
         };
@@ -233,7 +230,8 @@ impl Generator {
         let count = 1 + self.random.below(2);
         let filter = |generator: &mut Self| {
             let mut item = generator.item(false, 2);
-            item["rowFilterInfo"] = json!({ "filterExpr": generator.one(&["a = 1", "b = 2", "c = 3", ""]) });
+            item["rowFilterInfo"] =
+                json!({ "filterExpr": generator.one(&["a = 1", "b = 2", "c = 3", "", "d = '${{USER.dept}}'"]) });
             item
         };
         (0..count).map(|_| filter(self)).collect()
@@ -264,6 +262,45 @@ impl Generator {
         json!({ "serviceName": "s", "roleVersion": 1, "rangerRoles": roles })
     }
 
+    fn users(&mut self) -> Value {
+        let mut users = json!({});
+        for user in USERS {
+            if self.chance(60) {
+                users[user]["dept"] = self.one(&["db1", "a", "b"]).into();
+            }
+        }
+        users
+    }
+
+    /// Rules about auditing, as a setting that holds JSON.
+    fn audit_filters(&mut self, is_path: bool, is_tag: bool) -> Value {
+        if !self.chance(25) {
+            return json!({});
+        }
+        let mut filters = Vec::new();
+        for _ in 0..=self.random.below(3) {
+            let mut filter = json!({ "isAudited": self.chance(50) });
+            if self.chance(50) {
+                filter["accessResult"] = self.one(&["ALLOWED", "DENIED"]).into();
+            }
+            if self.chance(50) {
+                filter["accessTypes"] = json!(self.some(&["select", "update"], 2));
+            }
+            if self.chance(60) {
+                filter["resources"] = self.resources(is_path, is_tag);
+            }
+            let names = self.one(&["users", "groups", "roles", ""]);
+            match names {
+                "users" => filter["users"] = json!([self.one(&USERS)]),
+                "groups" => filter["groups"] = json!([self.one(&["g1", "g2", "public"])]),
+                "roles" => filter["roles"] = json!([self.one(&ROLES)]),
+                _ => {}
+            }
+            filters.push(filter);
+        }
+        json!({ "ranger.plugin.audit.filters": Value::Array(filters).to_string() })
+    }
+
     fn request(&mut self, is_path: bool, has_tags: bool) -> Value {
         let mut resource = json!({});
         let mut kind = "access";
@@ -282,8 +319,10 @@ impl Generator {
                 }
             }
         }
-        let access =
-            if kind == "access" { self.one(&["select", "select", "update", "create", "drop"]) } else { "select" };
+        let access = match kind {
+            "access" => self.one(&["select", "select", "select", "update", "create", "drop", "_any", "_admin"]),
+            _ => "select",
+        };
         let mut request = json!({
             "kind": kind, "resource": resource, "access": access, "user": self.one(&USERS), "groups": self.some(&GROUPS, 2),
             "at": self.time(),
@@ -316,6 +355,35 @@ impl Generator {
     }
 }
 
+/// The definition of a service of paths, or of tables.
+pub(crate) fn service_def(is_path: bool, ignores_case: bool) -> Value {
+    let level = |name: &str, parent: Option<&str>, number: i64, matcher: &str| {
+        json!({
+            "name": name, "parent": parent.unwrap_or_default(), "level": number, "mandatory": true,
+            "recursiveSupported": is_path, "excludesSupported": true,
+            "matcher": format!("org.apache.ranger.plugin.resourcematcher.{matcher}"),
+            "matcherOptions": { "wildCard": true, "ignoreCase": ignores_case },
+        })
+    };
+    let resources = if is_path {
+        vec![level("path", None, 10, "RangerPathResourceMatcher")]
+    } else {
+        vec![
+            level("database", None, 10, "RangerDefaultResourceMatcher"),
+            level("table", Some("database"), 20, "RangerDefaultResourceMatcher"),
+            level("udf", Some("database"), 20, "RangerDefaultResourceMatcher"),
+            level("column", Some("table"), 30, "RangerDefaultResourceMatcher"),
+        ]
+    };
+    let accesses: Vec<Value> = ACCESSES.iter().map(|name| access_type(name)).collect();
+    json!({
+        "name": "hive", "id": 3, "resources": resources, "accessTypes": accesses, "policyConditions": [script_condition()],
+        "dataMaskDef": { "accessTypes": [access_type("select")], "resources": resources, "maskTypes": mask_types() },
+        "rowFilterDef": { "accessTypes": [access_type("select")], "resources": resources },
+        "options": { "enableDenyAndExceptionsInPolicies": "true" },
+    })
+}
+
 fn access_type(name: &str) -> Value {
     let implied: &[&str] = if name == "all" { &["select", "update", "create", "drop"] } else { &[] };
     json!({ "name": name, "impliedGrants": implied })
@@ -333,7 +401,7 @@ fn mask_types() -> Vec<Value> {
 }
 
 /// The definition of tags, with the access types and masks of the service.
-fn tag_def() -> Value {
+pub(crate) fn tag_def() -> Value {
     let prefixed = |name: &str| format!("hive:{name}");
     let accesses: Vec<Value> = ACCESSES
         .iter()

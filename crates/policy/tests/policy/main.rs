@@ -2,6 +2,7 @@
 
 mod agree;
 mod differences;
+mod found;
 mod generate;
 mod mutate;
 mod naive;

@@ -220,9 +220,9 @@ fn a_deny_that_overrides_denies_everything() {
             })
             .collect();
         let deny = json!({
-            "id": 9999, "name": "no", "policyType": 0, "policyPriority": 1, "resources": sets[0],
+            "id": 9999, "name": "no", "policyType": 0, "policyPriority": 2, "resources": sets[0],
             "additionalResources": sets, "denyPolicyItems": [{
-                "groups": ["public"], "accesses": [{ "type": "all" }],
+                "groups": ["public"], "accesses": [{ "type": "all" }], "delegateAdmin": true,
             }],
         });
         case.service["policies"].as_array_mut().expect("policies").push(deny.clone());

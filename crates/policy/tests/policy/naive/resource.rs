@@ -55,9 +55,11 @@ pub(crate) fn is_found(def: &Value, resources: &Value, who: &Who<'_>) -> bool {
         let asked = if ignores_case(level) { asked.to_lowercase() } else { asked.to_owned() };
         let finds = |value: &&str| {
             let value = if ignores_case(level) { value.to_lowercase() } else { (*value).to_owned() };
-            match value.find(['*', '?', '{']) {
+            match value.find(['*', '?', '{', '$']) {
                 Some(open) => asked.starts_with(&value[..open]),
-                None => asked == value || (flag(resource, "isRecursive", false) && is_below(&value, &asked)),
+                // By the beginning of the text, not by folders.
+                None if flag(resource, "isRecursive", false) => asked.starts_with(&value),
+                None => asked == value,
             }
         };
         flag(resource, "isExcludes", false) || is_match_any(resource) || texts(resource, "values").iter().any(finds)
@@ -120,6 +122,7 @@ fn matches(level: &Value, resource: &Value, asked: Option<&str>, who: &Who<'_>) 
     let found = is_any
         || (!all_asked
             && texts(resource, "values").iter().filter(|value| !value.is_empty()).any(|value| {
+                let value = who.expanded(value);
                 let (mut value, mut asked) = (value.replace("{USER}", who.user), asked.unwrap_or_default().to_owned());
                 if ignores_case(level) {
                     (value, asked) = (value.to_lowercase(), asked.to_lowercase());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{flag, list, resource_sets, texts};
+use super::{ITEMS, flag, list, resource_sets, texts};
 
 /// Who asks, and for which resource.
 pub(crate) struct Who<'q> {
@@ -14,14 +14,14 @@ pub(crate) struct Who<'q> {
     pub(crate) roles: BTreeSet<&'q str>,
     pub(crate) owner: Option<&'q str>,
     pub(crate) resource: &'q Value,
-    /// The tag that is asked for, where one is.
-    pub(crate) is_tag: bool,
+    /// An attribute of the user.
+    pub(crate) dept: Option<&'q str>,
     pub(crate) score: Option<&'q str>,
 }
 
 impl<'q> Who<'q> {
-    /// From a request and `RangerRoles`.
-    pub(crate) fn new(request: &'q Value, roles: &'q Value) -> Self {
+    /// From a request, `RangerRoles` and the attributes of users.
+    pub(crate) fn new(request: &'q Value, roles: &'q Value, users: &'q Value) -> Self {
         let user = request["user"].as_str().expect("a user");
         let groups = texts(request, "groups");
         let mut held: BTreeSet<&str> = BTreeSet::new();
@@ -42,7 +42,19 @@ impl<'q> Who<'q> {
             }
         }
         let owner = request["owner"].as_str();
-        Self { user, groups, roles: held, owner, resource: &request["resource"], is_tag: false, score: None }
+        let dept = users[user]["dept"].as_str();
+        Self { user, groups, roles: held, owner, dept, resource: &request["resource"], score: None }
+    }
+
+    /// The same about a tag.
+    pub(super) fn of_tag<'t>(&'t self, tag: &'t Value, resource: &'t Value) -> Who<'t> {
+        let score = tag["attributes"]["score"].as_str();
+        Who { resource, score, groups: self.groups.clone(), roles: self.roles.clone(), ..*self }
+    }
+
+    /// A text with its variable parts filled in, what has no value as the empty text.
+    pub(super) fn expanded(&self, text: &str) -> String {
+        text.replace("${{USER.dept}}", self.dept.unwrap_or_default())
     }
 
     /// Whether an item is about this user.
@@ -56,12 +68,13 @@ impl<'q> Who<'q> {
             || (users.contains(&"{OWNER}") && self.owner == Some(self.user))
     }
 
-    /// The four scripts that the generator writes.
+    /// The scripts that the generator writes.
     pub(super) fn holds(&self, condition: &Value) -> bool {
         let score = self.score.and_then(|score| score.parse::<f64>().ok());
         match texts(condition, "values").first() {
             Some(&"IS_IN_ROLE('r1')") => self.roles.contains("r1"),
             Some(&"USER._name == 'u1'") => self.user == "u1",
+            Some(&"USER.dept == 'db1'") => self.dept == Some("db1"),
             Some(&"TAG.score > 1") => score.is_some_and(|score| score > 1.0),
             Some(&"ctx.result = IS_IN_ANY_GROUP;") => !self.groups.is_empty(),
             other => panic!("{other:?} is not made by the generator"),
@@ -80,15 +93,7 @@ pub(super) fn is_now(schedule: &Value, at: i64) -> bool {
 }
 
 fn names_of<'p>(policy: &'p Value, who: &str) -> BTreeSet<&'p str> {
-    let items = [
-        "policyItems",
-        "denyPolicyItems",
-        "allowExceptions",
-        "denyExceptions",
-        "dataMaskPolicyItems",
-        "rowFilterPolicyItems",
-    ];
-    items.iter().flat_map(|name| list(policy, name)).flat_map(|item| texts(item, who)).collect()
+    ITEMS.iter().flat_map(|name| list(policy, name)).flat_map(|item| texts(item, who)).collect()
 }
 
 /// EVAL_ORDER: what is tried first is least.
@@ -103,7 +108,7 @@ fn eval_order(def: &Value, policy: &Value) -> i64 {
     let levels = resource_sets(policy).flat_map(|set| set.as_object().into_iter().flatten());
     let is_dynamic = levels
         .map(|(_, resource)| texts(resource, "values"))
-        .any(|values| !values.contains(&"*") && values.iter().any(|value| value.contains("{USER}")));
+        .any(|values| !values.contains(&"*") && values.iter().any(|value| value.contains("{USER")));
     for resource in policy["resources"].as_object().into_iter().flat_map(|resources| resources.values()) {
         let values = texts(resource, "values");
         if values.contains(&"*") {
@@ -122,15 +127,7 @@ fn eval_order(def: &Value, policy: &Value) -> i64 {
     // Who denies all else means everybody.
     let everybody = groups.contains("public") || users.contains("{USER}") || flag(policy, "isDenyAllElse", false);
     let people = if everybody { 25 } else { i64::try_from((users.len() + groups.len()).min(25)).expect("few") };
-    let items = [
-        "policyItems",
-        "denyPolicyItems",
-        "allowExceptions",
-        "denyExceptions",
-        "dataMaskPolicyItems",
-        "rowFilterPolicyItems",
-    ];
-    let items: Vec<&Value> = items.iter().flat_map(|name| list(policy, name)).collect();
+    let items: Vec<&Value> = ITEMS.iter().flat_map(|name| list(policy, name)).collect();
     // What an access type implies is not counted.
     let accesses = items.iter().flat_map(|item| list(item, "accesses"));
     let granted: BTreeSet<&str> = accesses.filter_map(|access| access["type"].as_str()).collect();
