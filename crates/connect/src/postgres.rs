@@ -14,7 +14,7 @@
 use lockgate_model::{DatasetName, InputOrdinal, RunId};
 use tokio_postgres::types::Type;
 
-use crate::sqlite::{CommittedRun, TableSpec, WriteMode};
+use crate::sqlite::{CommittedRun, TableSpec};
 
 pub use encode::BATCH_BYTES_MAX;
 pub use error::PostgresError;
