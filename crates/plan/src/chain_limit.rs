@@ -3,6 +3,8 @@
 
 use std::ops::ControlFlow;
 
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{Statement, visit_relations};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use lockgate_project::Code;
@@ -63,6 +65,22 @@ pub(crate) fn refuse_many_relations(statement: &Statement) -> Result<(), Box<Pro
         false => Ok(()),
         true => {
             let message = format!("the SQL names {named} tables; the most is {SQL_RELATIONS_MAX}");
+            Err(Box::new(Problem::new(Code::SqlLimit, message).help("split it")))
+        }
+    }
+}
+
+/// Refuses a plan that scans too many tables, those of views included.
+pub(crate) fn refuse_many_scans(plan: &LogicalPlan) -> Result<(), Box<Problem>> {
+    let mut scans = 0;
+    let counted = plan.apply_with_subqueries(|node| {
+        scans += usize::from(matches!(node, LogicalPlan::TableScan(_)));
+        Ok(if scans > SQL_RELATIONS_MAX { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    match counted.is_err() || scans > SQL_RELATIONS_MAX {
+        false => Ok(()),
+        true => {
+            let message = format!("the SQL reads more than {SQL_RELATIONS_MAX} tables, those of views included");
             Err(Box::new(Problem::new(Code::SqlLimit, message).help("split it")))
         }
     }

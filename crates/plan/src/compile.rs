@@ -35,6 +35,7 @@ use crate::provenance::{Provenance, RowShape, carry};
 use crate::see::{Seen, see};
 use crate::sql::{Query, Tables, plan_query, tables_read};
 use crate::table::{SealedColumn, Table, TableColumn};
+use crate::views::check_views;
 
 /// The column of row ids in every table that Lockgate writes.
 pub const ROW_ID_COLUMN: &str = "lockgate_rid";
@@ -62,8 +63,8 @@ pub fn compile(project: &Project, at: Timestamp) -> Compiled {
 pub(crate) fn compile_all(project: &Project, at: Timestamp) -> (Compiled, Tables) {
     let mut tables = catalog_tables(project);
     let outputs: BTreeSet<_> = project.pipelines.values().map(|p| p.into.dataset.value.clone()).collect();
-    let reads: BTreeMap<_, _> =
-        project.pipelines.values().map(|p| (p.name.value.clone(), tables_read(&p.sql.value, &outputs))).collect();
+    let reads = |pipeline: &Pipeline| tables_read(&pipeline.sql.value, &outputs, &project.views);
+    let reads: BTreeMap<_, _> = project.pipelines.values().map(|p| (p.name.value.clone(), reads(p))).collect();
     let mut compiled = Compiled { order: Vec::new(), plans: BTreeMap::new(), reads, diagnostics: Diagnostics::new() };
     compiled.order = match project.dependency_order(&compiled.reads) {
         Ok(order) => order,
@@ -93,6 +94,7 @@ pub(crate) fn compile_all(project: &Project, at: Timestamp) -> (Compiled, Tables
             Err(problems) => compiled.diagnostics.extend(problems.iter().map(|problem| place(problem, pipeline))),
         }
     }
+    compiled.diagnostics.extend(check_views(project, &tables));
     (compiled, tables)
 }
 
@@ -195,7 +197,7 @@ fn compile_pipeline(
     let asker =
         Asker { principal: pipeline.runs_as.value.clone(), groups: Vec::new(), purpose: None, address: None, at };
     let Seen { tables, authorizations } = see(project, &pipeline.sql.value, &asker, SealedValues::PassedOn, tables)?;
-    let query = plan_query(&pipeline.sql.value, &tables).map_err(|problems| {
+    let query = plan_query(&pipeline.sql.value, &tables, &project.views).map_err(|problems| {
         // Whoever keeps the project may know why: only to those who ask, what is hidden is not there.
         let hidden = authorizations.iter().filter(|authorization| !authorization.is_visible());
         let hidden: Vec<Problem> = hidden.map(|authorization| nothing_visible(authorization, pipeline)).collect();

@@ -51,6 +51,7 @@ mod sql;
 mod sql_lineage;
 mod table;
 mod unseal_function;
+mod views;
 
 pub use authorize::{Asker, Authorization, ColumnAccess, PolicyReference};
 pub use barrier::PassedRows;

@@ -44,7 +44,7 @@ pub struct ColumnLineage {
 /// What does not parse, resolve or type, and what is not governed, with the place in the SQL.
 pub fn lineage_of_query(project: &Project, sql: &str, at: Timestamp) -> Result<QueryLineage, Vec<Problem>> {
     let (_, tables) = compile_all(project, at);
-    let query = plan_query(sql, &tables)?;
+    let query = plan_query(sql, &tables, &project.views)?;
     let classified =
         classify(&query.plan, project.lattice.lowest(), &query.places).map_err(|problem| vec![*problem])?;
     let rows = classified.of_all_rows();

@@ -19,6 +19,7 @@ use crate::leak_proof::can_fail;
 use crate::null_aware::{LOST, loses_nulls};
 use crate::sql::{Catalog, SQL_BYTES_MAX, SQL_DEPTH_MAX, Tables, parser_options};
 use crate::table::{SchemaOnly, Table};
+use crate::views::Views;
 
 /// What stands for the masked column in the expression of a mask.
 const MASKED_COLUMN: &str = "{col}";
@@ -91,7 +92,9 @@ fn policy_expression(text: &str, table: &Arc<Table>, tables: &Tables) -> Result<
     let mut parser = parser.with_tokens_with_locations(tokens);
     let parsed = parser.parse_expr().and_then(|expr| parser.expect_token(&Token::EOF).map(|_| expr));
     let parsed = parsed.map_err(|error| error.to_string())?;
-    let catalog = Catalog::new(tables);
+    // The names of views are not for policies: what they read is plain.
+    let no_views = Views::new();
+    let catalog = Catalog::new(tables, &no_views);
     let planner = SqlToRel::new_with_options(&catalog, parser_options());
     planner
         .sql_to_expr(parsed, &schema_of(table)?, &mut PlannerContext::new())

@@ -53,12 +53,12 @@ fn compile_one(project: &Project, sql: &str, asker: &Asker) -> Result<CompiledQu
     };
     let tables = tables_for(project, sql, asker);
     let Seen { tables: seen, authorizations } = see(project, sql, asker, SealedValues::Opened, &tables)?;
-    let query = plan_query(sql, &seen).map_err(|problems| {
+    let query = plan_query(sql, &seen, &project.views).map_err(|problems| {
         // Suggestions are made among everything that the asker sees, what pipelines write included: whether a name is
         // hidden or missing makes no difference.
         let (_, all) = compile_all(project, asker.at);
         let all = see_all(&policies, asker, SealedValues::Opened, &all);
-        plan_query(sql, &all).err().unwrap_or(problems)
+        plan_query(sql, &all, &project.views).err().unwrap_or(problems)
     })?;
     let one = |problem: Box<Problem>| vec![*problem];
     refuse_lost_nulls(&query.plan, &query.places).map_err(one)?;
@@ -86,7 +86,7 @@ fn compile_one(project: &Project, sql: &str, asker: &Asker) -> Result<CompiledQu
 fn tables_for(project: &Project, sql: &str, asker: &Asker) -> Tables {
     let catalog = catalog_tables(project);
     let written: BTreeSet<_> = project.pipelines.values().map(|p| p.into.dataset.value.clone()).collect();
-    match tables_read(sql, &written).is_empty() {
+    match tables_read(sql, &written, &project.views).is_empty() {
         true => catalog,
         false => compile_all(project, asker.at).1,
     }

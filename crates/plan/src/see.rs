@@ -26,7 +26,7 @@ pub(crate) fn see(
     match Deciders::of(project) {
         None => Ok(Seen { tables: tables.clone(), authorizations: Vec::new() }),
         Some(policies) => {
-            let named = tables_read(sql, &tables.keys().cloned().collect());
+            let named = tables_read(sql, &tables.keys().cloned().collect(), &project.views);
             let named = tables.iter().filter(|(name, _)| named.contains(name));
             see_those(&policies, asker, sealed_values, tables, named.map(|(_, table)| table))
         }

@@ -22,10 +22,11 @@ use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan
 use lockgate_model::DatasetName;
 use lockgate_project::Code;
 
-use crate::chain_limit::{refuse_long_chains, refuse_many_relations};
+use crate::chain_limit::{refuse_long_chains, refuse_many_relations, refuse_many_scans};
 use crate::functions::{allowed_aggregates, allowed_functions, allowed_window_functions};
 use crate::problem::Problem;
 use crate::table::{SchemaOnly, Table};
+use crate::views::{PlannedViews, Views, names_through_views};
 
 /// The longest SQL text, in bytes.
 pub const SQL_BYTES_MAX: usize = 256 * 1024;
@@ -64,17 +65,22 @@ impl Places {
     }
 }
 
-/// Which of these datasets the SQL names; none if it does not parse, which planning reports.
-pub(crate) fn tables_read(sql: &str, among: &BTreeSet<DatasetName>) -> Vec<DatasetName> {
-    let Ok(statement) = parse_one(sql) else { return Vec::new() };
-    let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
-    let named = resolve_table_references(&statement, true).map(|(tables, _)| tables).unwrap_or_default();
-    let named: BTreeSet<String> = named.iter().map(dotted).collect();
+/// Which of these datasets the SQL names, itself or through views; none if it does not parse, which planning reports.
+pub(crate) fn tables_read(sql: &str, among: &BTreeSet<DatasetName>, views: &Views) -> Vec<DatasetName> {
+    let named = names_through_views(sql, views);
     among.iter().filter(|dataset| named.contains(dataset.as_str())).cloned().collect()
 }
 
-/// Parses and resolves one SELECT over the tables.
-pub(crate) fn plan_query(sql: &str, tables: &Tables) -> Result<Query, Vec<Problem>> {
+/// The tables that the SQL names, as it names them.
+pub(crate) fn names_in(sql: &str) -> BTreeSet<String> {
+    let Ok(statement) = parse_one(sql) else { return BTreeSet::new() };
+    let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
+    let named = resolve_table_references(&statement, true).map(|(tables, _)| tables).unwrap_or_default();
+    named.iter().map(dotted).collect()
+}
+
+/// Parses and resolves one SELECT over the tables and the views of them.
+pub(crate) fn plan_query(sql: &str, tables: &Tables, views: &Views) -> Result<Query, Vec<Problem>> {
     let statement = parse_one(sql).map_err(|problem| vec![*problem])?;
     refuse_many_relations(&statement).map_err(|problem| vec![*problem])?;
     let places = Places::new(sql);
@@ -83,10 +89,11 @@ pub(crate) fn plan_query(sql: &str, tables: &Tables) -> Result<Query, Vec<Proble
         return Err(problems);
     }
     let items = select_items(&statement, sql);
-    let catalog = Catalog::new(tables);
+    let catalog = Catalog::new(tables, views);
     let plan = SqlToRel::new_with_options(&catalog, parser_options())
         .sql_statement_to_plan(statement)
         .map_err(|error| problems_of(&error, sql, tables))?;
+    refuse_many_scans(&plan).map_err(|problem| vec![*problem])?;
     Ok(Query { plan, items, places })
 }
 
@@ -118,7 +125,7 @@ pub(crate) fn parse_rewritten(
     parsed.map_err(|error| Box::new(syntax_problem(&error, sql)))
 }
 
-fn parse_one(sql: &str) -> Result<Statement, Box<Problem>> {
+pub(crate) fn parse_one(sql: &str) -> Result<Statement, Box<Problem>> {
     refuse_long_chains(&Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().unwrap_or_default())?;
     let mut statements = parse_statements(sql, &GenericDialect {})?.into_iter();
     match (statements.next(), statements.next()) {
@@ -329,6 +336,7 @@ fn dotted(name: &TableReference) -> String {
 /// What the planner may look up: the project's tables and the allowed functions, and nothing else.
 pub(crate) struct Catalog<'a> {
     tables: &'a Tables,
+    views: PlannedViews<'a>,
     options: ConfigOptions,
     functions: Vec<Arc<ScalarUDF>>,
     aggregates: Vec<Arc<AggregateUDF>>,
@@ -337,9 +345,10 @@ pub(crate) struct Catalog<'a> {
 }
 
 impl<'a> Catalog<'a> {
-    pub(crate) fn new(tables: &'a Tables) -> Self {
+    pub(crate) fn new(tables: &'a Tables, views: &'a Views) -> Self {
         Self {
             tables,
+            views: PlannedViews::new(views),
             options: ConfigOptions::default(),
             functions: allowed_functions(),
             aggregates: allowed_aggregates(),
@@ -354,7 +363,11 @@ impl ContextProvider for Catalog<'_> {
         let text = dotted(&name);
         match self.tables.get(text.as_str()) {
             Some(table) => Ok(Arc::new(SchemaOnly::visible(Arc::clone(table)))),
-            None => plan_err!("{UNKNOWN_TABLE}{text}"),
+            // A view that can't be planned over what the asker sees is not there either.
+            None => match self.views.plan(&text, self) {
+                Some(view) => Ok(view),
+                None => plan_err!("{UNKNOWN_TABLE}{text}"),
+            },
         }
     }
 

@@ -45,7 +45,9 @@ mod yaml_value;
 pub use check_policies::{CHECKED_REQUESTS_MAX, POLICY_EXPIRY_DAYS, check_policies};
 pub use code::Code;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Label, Severity};
-pub use load::{CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_FILES_MAX, Rejected, find_root};
+pub use load::{
+    CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_FILES_MAX, Rejected, VIEWS_DIR, find_root,
+};
 pub use params::{PARAM_VALUE_BYTES_MAX, bind_params};
 pub use policies::{
     DEFAULT_DATABASE, POLICIES_MAX, POLICY_DOCUMENT_BYTES_MAX, POLICY_ITEMS_MAX, Policies, PolicyMask, PolicyOrigin,
@@ -55,7 +57,7 @@ pub use project::{
     At, Bind, COLUMNS_PER_DATASET_MAX, Column, CsvDialect, Dataset, DatasetFormat, DatasetSource,
     EXPECTED_DURATION_S_MAX, FileSource, Identity, KeyServices, KeySettings, LedgerConfig, LedgerLocation,
     LineageSettings, LineageTarget, Output, PATH_BYTES_MAX, Param, ParamType, ParquetOptions, PathTemplate, Pipeline,
-    Project, ProtectRule, RuleMatch, SecretRef, Store, StoreLocation, WriteMode,
+    Project, ProtectRule, RuleMatch, SecretRef, Store, StoreLocation, View, WriteMode,
 };
 pub use render::{Colour, render};
 pub use sarif::to_sarif;

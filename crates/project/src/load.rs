@@ -12,6 +12,7 @@ mod files;
 mod pipeline;
 mod policies;
 mod settings;
+mod view;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -25,12 +26,12 @@ use serde::de::DeserializeOwned;
 use self::files::{Content, InputFile, Kind};
 use self::policies::DocumentFile;
 use self::settings::Settings;
-use crate::raw::{DatasetFile, PipelineFile, PoliciesFile, ProjectFile};
+use crate::raw::{DatasetFile, PipelineFile, PoliciesFile, ProjectFile, ViewFile};
 use crate::source::{FileId, quotable};
 use crate::yaml::{self, Context, Node};
 use crate::{
     At, Code, Dataset, DatasetSource, Diagnostic, Diagnostics, Pipeline, Policies, Project, SourceFiles,
-    SourceTableName, Span, Store, StoreLocation,
+    SourceTableName, Span, Store, StoreLocation, View,
 };
 
 /// The file that makes a folder a project.
@@ -39,6 +40,8 @@ pub const PROJECT_FILE: &str = "lockgate.yaml";
 pub const CATALOG_DIR: &str = "catalog";
 /// The folder of pipelines.
 pub const PIPELINES_DIR: &str = "pipelines";
+/// The folder of views, within a project.
+pub const VIEWS_DIR: &str = "views";
 /// The folder of policies: YAML files, and Ranger's documents in JSON.
 pub const POLICIES_DIR: &str = "policies";
 /// The most files of a project's catalog, pipelines and policies together.
@@ -132,11 +135,13 @@ impl Loader<'_> {
         let settings = self.settings(&parsed, env);
         let mut datasets = Vec::new();
         let mut pipelines = Vec::new();
+        let mut views = Vec::new();
         let mut policy_files = Vec::new();
         for file in &parsed {
             match file.kind {
                 Kind::Dataset => datasets.extend(self.dataset(file, settings.as_ref(), env)),
                 Kind::Pipeline => pipelines.extend(self.pipeline(file, settings.as_ref(), env)),
+                Kind::View => views.extend(self.view(file, env)),
                 Kind::Policy => {
                     let raw: Option<PoliciesFile> = self.decode(file, env);
                     policy_files.extend(raw.map(|raw| (file.file, raw)));
@@ -149,8 +154,9 @@ impl Loader<'_> {
         if let Some(settings) = &settings {
             self.refuse_own_tables(&pipelines, &datasets, &settings.stores);
         }
+        let views = self.distinct_views(views, &pipelines, &datasets);
         let policies = self.policies(documents, policy_files, settings.as_ref());
-        settings?.into_project(self.root, datasets, pipelines, policies)
+        settings?.into_project(self.root, datasets, pipelines, views, policies)
     }
 
     /// The text of a file, or a report of why it is not read.
@@ -271,6 +277,43 @@ impl Loader<'_> {
         let found = checker.found;
         self.found.extend(found);
         pipeline
+    }
+
+    fn view(&mut self, file: &Parsed, env: &dyn Fn(&str) -> Option<String>) -> Option<View> {
+        let raw: ViewFile = self.decode(file, env)?;
+        let mut checker = Checker::new(file.file, &self.sources);
+        let view = view::check(raw, &file.node, &mut checker);
+        let found = checker.found;
+        self.found.extend(found);
+        view
+    }
+
+    /// The views, whose names are those of no dataset.
+    fn distinct_views(
+        &mut self,
+        views: Vec<View>,
+        pipelines: &BTreeMap<PipelineName, Pipeline>,
+        datasets: &BTreeMap<DatasetName, Dataset>,
+    ) -> BTreeMap<DatasetName, View> {
+        let mut distinct: BTreeMap<DatasetName, View> = BTreeMap::new();
+        for view in views {
+            let name = &view.name.value;
+            let written =
+                pipelines.values().map(|pipeline| &pipeline.into.dataset).find(|output| output.value == *name);
+            let dataset = datasets.get(name).map(|dataset| dataset.name.span).or(written.map(|output| output.span));
+            if let Some(dataset) = dataset {
+                let message = format!("the view `{}` has the name of a dataset", self.sources.quote(view.name.span));
+                let diagnostic = Diagnostic::new(Code::DuplicateName, view.name.span, message)
+                    .with_label(dataset, "the dataset")
+                    .with_help("rename the view");
+                self.found.push(diagnostic);
+            }
+            match distinct.get(name) {
+                None => drop(distinct.insert(name.clone(), view)),
+                Some(first) => self.found.push(twice("view", &view.name, first.name.span, &self.sources)),
+            }
+        }
+        distinct
     }
 
     fn distinct_datasets(&mut self, datasets: Vec<Dataset>) -> BTreeMap<DatasetName, Dataset> {

@@ -73,6 +73,8 @@ pub struct Project {
     pub datasets: BTreeMap<DatasetName, Dataset>,
     /// The pipelines.
     pub pipelines: BTreeMap<PipelineName, Pipeline>,
+    /// Names for queries.
+    pub views: BTreeMap<DatasetName, View>,
     /// Who may see what.
     pub policies: Policies,
     /// Whose word is taken for who asks a query.
@@ -455,17 +457,39 @@ pub struct Pipeline {
     pub(crate) sql_positions: Option<Positions>,
 }
 
+/// A name for a query. It holds no rows and gives no rights: whoever reads it sees of its tables what the policies let them
+/// see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// Its name, among those of the datasets.
+    pub name: At<DatasetName>,
+    /// The query, and where the whole of it stands.
+    pub sql: At<String>,
+    pub(crate) sql_positions: Option<Positions>,
+}
+
+impl View {
+    /// Where `length` bytes of the query from `offset` on stand in the file, as [`Pipeline::sql_span`] says it.
+    pub fn sql_span(&self, offset: usize, length: usize) -> Span {
+        place_in(&self.sql, self.sql_positions.as_ref(), offset, length)
+    }
+}
+
+fn place_in(sql: &At<String>, positions: Option<&Positions>, offset: usize, length: usize) -> Span {
+    match positions {
+        None => sql.span,
+        Some(positions) => {
+            let range = positions.whole(offset..offset.saturating_add(length));
+            Span { file: sql.span.file, start: range.start, end: range.end }
+        }
+    }
+}
+
 impl Pipeline {
     /// Where `length` bytes of the query from `offset` on stand in the file, whatever the notation: plain, quoted, a
     /// block. Where a notation cannot be followed, it is the place of the whole query.
     pub fn sql_span(&self, offset: usize, length: usize) -> Span {
-        match &self.sql_positions {
-            None => self.sql.span,
-            Some(positions) => {
-                let range = positions.whole(offset..offset.saturating_add(length));
-                Span { file: self.sql.span.file, start: range.start, end: range.end }
-            }
-        }
+        place_in(&self.sql, self.sql_positions.as_ref(), offset, length)
     }
 }
 

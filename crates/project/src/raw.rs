@@ -349,6 +349,17 @@ pub(crate) struct PipelineFile {
     pub(crate) params: Option<Checked<Entries<ParamEntry>>>,
 }
 
+/// A file of `views/`: a name for a query.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ViewFile {
+    /// The name by which SQL reads it, as it reads datasets.
+    pub(crate) view: Checked<DatasetName>,
+    /// One SELECT over datasets and other views. Whoever reads the view sees of them what the policies let them see.
+    #[schemars(length(min = 1))]
+    pub(crate) sql: Checked<String>,
+}
+
 /// Where the rows of a pipeline go.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

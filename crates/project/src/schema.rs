@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::Value;
 
-use crate::raw::{DatasetFile, PipelineFile, PoliciesFile, ProjectFile};
+use crate::raw::{DatasetFile, PipelineFile, PoliciesFile, ProjectFile, ViewFile};
 
 /// The schemas (draft 2020-12), each with the name of the file that editors are pointed at. Keys that a file may not
 /// have are refused, and so is an empty value.
@@ -12,6 +12,7 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
         ("lockgate.schema.json", schema::<ProjectFile>()),
         ("dataset.schema.json", schema::<DatasetFile>()),
         ("pipeline.schema.json", schema::<PipelineFile>()),
+        ("view.schema.json", schema::<ViewFile>()),
         ("policies.schema.json", schema::<PoliciesFile>()),
     ]
 }

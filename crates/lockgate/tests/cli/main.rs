@@ -32,3 +32,4 @@ mod select;
 mod source_tables;
 mod storage_faults;
 mod support;
+mod views;

@@ -40,7 +40,8 @@ fn tables() -> Tables {
 }
 
 fn columns(sql: &str) -> Vec<Facts> {
-    let query = plan_query(sql, &tables()).unwrap_or_else(|problems| panic!("{sql}: {problems:?}"));
+    let query = plan_query(sql, &tables(), &crate::views::Views::new())
+        .unwrap_or_else(|problems| panic!("{sql}: {problems:?}"));
     classify(&query.plan, Lattice::default().lowest(), &query.places).map(|found| found.columns).unwrap()
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::{CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_FILES_MAX};
+use super::{CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_FILES_MAX, VIEWS_DIR};
 use crate::policies::POLICY_DOCUMENT_BYTES_MAX;
 use crate::source::PROJECT_FILE_BYTES_MAX;
 
@@ -14,6 +14,7 @@ pub(super) enum Kind {
     Project,
     Dataset,
     Pipeline,
+    View,
     Policy,
     /// A document of Ranger.
     PolicyDocument,
@@ -24,7 +25,7 @@ impl Kind {
     /// Whether files of this kind are read and count towards the limit.
     pub(super) const fn is_read(self) -> bool {
         match self {
-            Self::Project | Self::Dataset | Self::Pipeline | Self::Policy | Self::PolicyDocument => true,
+            Self::Project | Self::Dataset | Self::Pipeline | Self::View | Self::Policy | Self::PolicyDocument => true,
             Self::Unknown => false,
         }
     }
@@ -32,7 +33,9 @@ impl Kind {
     /// The largest file of this kind, in bytes.
     pub(super) const fn bytes_max(self) -> usize {
         match self {
-            Self::Project | Self::Dataset | Self::Pipeline | Self::Policy | Self::Unknown => PROJECT_FILE_BYTES_MAX,
+            Self::Project | Self::Dataset | Self::Pipeline | Self::View | Self::Policy | Self::Unknown => {
+                PROJECT_FILE_BYTES_MAX
+            }
             Self::PolicyDocument => POLICY_DOCUMENT_BYTES_MAX,
         }
     }
@@ -76,7 +79,7 @@ pub(super) fn read(root: &Path) -> Vec<InputFile> {
         kind: Kind::Project,
         content: read_file(&root.join(PROJECT_FILE), Kind::Project),
     }];
-    for folder in [CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR] {
+    for folder in [CATALOG_DIR, PIPELINES_DIR, VIEWS_DIR, POLICIES_DIR] {
         let mut names = match file_names(&root.join(folder)) {
             Ok(names) => names,
             Err(why) => {
@@ -121,6 +124,7 @@ fn kind_of(path: &str) -> Kind {
         None if path == PROJECT_FILE => Kind::Project,
         Some((CATALOG_DIR, _)) if is_yaml => Kind::Dataset,
         Some((PIPELINES_DIR, _)) if is_yaml => Kind::Pipeline,
+        Some((VIEWS_DIR, _)) if is_yaml => Kind::View,
         Some((POLICIES_DIR, _)) if is_yaml => Kind::Policy,
         Some((POLICIES_DIR, _)) if path.ends_with(".json") => Kind::PolicyDocument,
         None | Some(_) => Kind::Unknown,

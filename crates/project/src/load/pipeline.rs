@@ -65,7 +65,7 @@ fn check_duration(expected: &Checked<u32>, checker: &mut Checker<'_>) -> Option<
     fits.then_some(seconds)
 }
 
-fn sql_positions(node: &Node) -> Option<Positions> {
+pub(super) fn sql_positions(node: &Node) -> Option<Positions> {
     match &node.value {
         Value::Mapping(entries) => {
             entries.iter().find(|entry| entry.key == "sql").and_then(|entry| match &entry.node.value {

@@ -23,7 +23,7 @@ use crate::raw::{IdentityChoice, LevelEntry, ProjectFile, ProtectEntry};
 use crate::yaml::{Checked, Entries};
 use crate::{
     AwsSettings, Code, Dataset, Identity, KeyServices, LedgerConfig, LedgerLocation, LineageSettings, OAuthClient,
-    Pipeline, Policies, Project, ProtectRule, RuleMatch, SourceFiles, Store, TlsSettings, VaultSettings, suggest,
+    Pipeline, Policies, Project, ProtectRule, RuleMatch, SourceFiles, Store, TlsSettings, VaultSettings, View, suggest,
 };
 
 /// The level of a column that nothing gives one, where the project has it.
@@ -190,6 +190,7 @@ impl Settings {
         root: &Path,
         datasets: BTreeMap<DatasetName, Dataset>,
         pipelines: BTreeMap<PipelineName, Pipeline>,
+        views: BTreeMap<DatasetName, View>,
         policies: Policies,
     ) -> Option<Project> {
         Some(Project {
@@ -210,6 +211,7 @@ impl Settings {
             protect: self.protect,
             datasets,
             pipelines,
+            views,
             policies,
             identity: self.identity,
         })
