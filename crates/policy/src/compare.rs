@@ -126,6 +126,16 @@ impl<'s> Side<'s> {
         Self { sources, engine, policies, on_tags, roles }
     }
 
+    /// Whether an item is about a kind of access.
+    fn grants(&self, item: &PolicyItem, access: &str, is_on_tags: bool) -> bool {
+        let of_tags = self.engine.tag_repository.as_ref().filter(|_| is_on_tags);
+        let service = of_tags.map_or(&self.engine.service, |repository| &repository.service);
+        item.accesses.iter().filter(|own| own.is_allowed).any(|own| {
+            own.kind.eq_ignore_ascii_case(access)
+                || service.implied_by(&own.kind).any(|implied| implied.eq_ignore_ascii_case(access))
+        })
+    }
+
     /// Everything that decides besides the policies on resources.
     fn surroundings(&self) -> impl PartialEq + use<'s> {
         let mut sources = self.sources.clone();
@@ -248,27 +258,34 @@ impl Comparer<'_, '_> {
         };
         let on_tags: Vec<(usize, &Policy)> =
             (0..2).flat_map(|side| of_tags(side).map(move |policy| (side, policy))).collect();
-        let mut met: BTreeMap<(Kind, String), BTreeSet<u32>> = BTreeMap::new();
-        let mut number = 0;
-        for (side, policy) in region.policies.iter().chain(&on_tags) {
-            self.note_open(policy);
-            let Some(side) = sides.get(*side) else { continue };
-            for item in items(policy) {
-                number += 1;
-                meet(&mut met, side, item, number);
-            }
+        let tags = regions::tags(sides, &on_tags);
+        if tags.is_none() {
+            self.stop("the tags of policies are too many, or too long, to be told apart".to_owned());
         }
-        for (tag, meets) in regions::tags(sides, &on_tags, &mut self.found.open) {
-            met.insert((Kind::Tag, tag), meets.into_iter().map(|place| number + 1 + place).collect());
-        }
-        let atoms = who::atoms(met);
-        let (classes, whole) = who::classes(&atoms);
-        if !whole {
-            self.stop(format!("more than {COMPARED_NAMES_MAX} combinations of names at {}", shown(&region.resource)));
-        }
+        let policies = || region.policies.iter().chain(&on_tags);
+        policies().for_each(|(_, policy)| self.note_open(policy));
         let accesses = sides.iter().flat_map(|side| &side.sources.policies.service_def.access_types);
         let accesses: BTreeSet<&str> = accesses.map(|access| access.name.as_str()).collect();
         for access in accesses {
+            let mut met: BTreeMap<(Kind, String), BTreeSet<u32>> = BTreeMap::new();
+            let mut number = 0;
+            for (at, (side, policy)) in policies().enumerate() {
+                let Some(side) = sides.get(*side) else { continue };
+                let is_on_tags = at >= region.policies.len();
+                for item in items(policy).filter(|item| side.grants(item, access, is_on_tags)) {
+                    number += 1;
+                    meet(&mut met, side, item, number);
+                }
+            }
+            for (tag, meets) in tags.iter().flatten() {
+                met.insert((Kind::Tag, tag.clone()), meets.iter().map(|place| number + 1 + place).collect());
+            }
+            let atoms = who::atoms(met);
+            let (classes, whole) = who::classes(&atoms);
+            if !whole {
+                let place = shown(&region.resource);
+                self.stop(format!("more than {COMPARED_NAMES_MAX} combinations of names at {place}"));
+            }
             let Some(left) = self.cases.checked_sub(classes.len()) else {
                 *self.cases = 0;
                 self.stop(format!("more than {} cases", self.most));

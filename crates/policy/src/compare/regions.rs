@@ -12,7 +12,7 @@ pub(super) struct Region<'p> {
     /// The resource as policies write it.
     pub(super) resource: Vec<(String, String)>,
     pub(super) example: Vec<(String, String)>,
-    /// The policies that can have to do with it, each with its side.
+    /// The policies that match it, each with its side.
     pub(super) policies: Vec<(usize, &'p Policy)>,
 }
 
@@ -23,12 +23,9 @@ struct Set<'p> {
     /// Absent for zones and tags.
     policy: Option<&'p Policy>,
     levels: BTreeMap<String, PolicyResource>,
+    /// Whether it matches so far, and is not only reached by how its values begin.
+    matches: bool,
 }
-
-/// A value of a policy of a side, with whether it is recursive.
-type Named<'v> = (usize, &'v str, bool);
-/// The values that match.
-type Matched<'v> = BTreeSet<Named<'v>>;
 
 /// Visits the regions where a changed policy can matter, or all.
 pub(super) struct Regions<'p> {
@@ -37,13 +34,6 @@ pub(super) struct Regions<'p> {
     changed: Option<&'p [&'p Policy]>,
     /// Limits that were reached.
     pub(super) limits: Vec<String>,
-}
-
-/// A part of a level: an example, as policies write it, and which sets go on.
-struct Cell<'p> {
-    written: String,
-    example: String,
-    alive: Vec<Set<'p>>,
 }
 
 impl<'p> Regions<'p> {
@@ -59,8 +49,12 @@ impl<'p> Regions<'p> {
         let mut all = Vec::new();
         for (at, side) in self.sides.iter().enumerate() {
             let policies = side.policies.iter().filter(|policy| policy.kind() == Some(self.kind));
-            let set =
-                |policy, levels: &BTreeMap<String, PolicyResource>| Set { side: at, policy, levels: levels.clone() };
+            let set = |policy, levels: &BTreeMap<String, PolicyResource>| Set {
+                side: at,
+                policy,
+                levels: levels.clone(),
+                matches: true,
+            };
             all.extend(policies.flat_map(|policy| sets(policy).map(move |levels| set(Some(*policy), levels))));
             let levels = side.engine.service.levels(PolicyType::Access);
             let recursive =
@@ -73,24 +67,15 @@ impl<'p> Regions<'p> {
         self.below(&[], &[], None, all, visit);
     }
 
-    /// Whether an alive set is that of a policy that changed.
-    fn matters(&self, alive: &[Set<'p>]) -> bool {
-        self.changed.is_none_or(|changed| {
-            alive
-                .iter()
-                .filter_map(|set| set.policy)
-                .any(|policy| changed.iter().any(|other| std::ptr::eq(*other, policy)))
-        })
+    /// Whether a set is that of a policy that changed.
+    fn is_changed(&self, set: &Set<'p>) -> bool {
+        let is_own =
+            |policy: &Policy| self.changed.is_none_or(|all| all.iter().any(|other| std::ptr::eq(*other, policy)));
+        set.policy.is_some_and(is_own)
     }
 
-    fn below(
-        &mut self,
-        resource: &[(String, String)],
-        example: &[(String, String)],
-        parent: Option<&str>,
-        alive: Vec<Set<'p>>,
-        visit: &mut impl FnMut(&Region<'p>),
-    ) {
+    /// The levels below one: those that alive sets have, or all.
+    fn next_levels(&self, parent: Option<&str>, alive: &[Set<'p>]) -> BTreeSet<&'p str> {
         let mut next: BTreeSet<&'p str> = BTreeSet::new();
         for side in 0..2 {
             let Some(levels) = self.levels(side) else { continue };
@@ -101,119 +86,160 @@ impl<'p> Regions<'p> {
                 |level: &&str| self.changed.is_none() || alive.iter().any(|set| set.levels.contains_key(*level));
             next.extend(children.filter(wanted));
         }
-        for level in next {
-            for cell in self.cells(level, example.len(), &alive) {
-                if !self.matters(&cell.alive) {
+        next
+    }
+
+    fn below(
+        &mut self,
+        resource: &[(String, String)],
+        example: &[(String, String)],
+        parent: Option<&str>,
+        alive: Vec<Set<'p>>,
+        visit: &mut impl FnMut(&Region<'p>),
+    ) {
+        for level in self.next_levels(parent, &alive) {
+            let Some(parts) = self.parts(level, &alive) else {
+                self.limits.push(format!("the values of `{level}` are too many, or too long, to be told apart"));
+                continue;
+            };
+            let matchers: Vec<Option<ElementMatcher>> = alive.iter().map(|set| self.matcher(set, level)).collect();
+            for (at, one) in parts.examples.iter().enumerate() {
+                let value = Values::One(one);
+                // How a set goes on: matching, or only reached.
+                let goes_on = |set: &Set<'p>, matcher: &Option<ElementMatcher>| match matcher {
+                    Some(matcher) => {
+                        let matches = set.matches && matcher.is_match(Some(value), ElementScope::Itself, &Unbound);
+                        (matches || (self.has_tags() && matcher.is_reached(value))).then_some(matches)
+                    }
+                    // A zone or a tag of what is above counts below as well.
+                    None => (set.policy.is_none() && set.levels.len() <= example.len()).then_some(set.matches),
+                };
+                let both = || alive.iter().zip(&matchers);
+                if self.changed.is_some()
+                    && !both().any(|(set, matcher)| self.is_changed(set) && goes_on(set, matcher).is_some())
+                {
                     continue;
                 }
-                let with = |list: &[(String, String)], value: &str| {
-                    let one = (level.to_owned(), value.to_owned());
-                    list.iter().cloned().chain([one]).collect::<Vec<_>>()
+                let on = |(set, matcher)| Some(Set { matches: goes_on(set, matcher)?, ..set.clone() });
+                let on: Vec<Set<'p>> = both().filter_map(on).collect();
+                let with = |list: &[(String, String)], value: String| {
+                    list.iter().cloned().chain([(level.to_owned(), value)]).collect::<Vec<_>>()
                 };
-                let (resource, example) = (with(resource, &cell.written), with(example, &cell.example));
-                let policies = cell.alive.iter().filter_map(|set| Some((set.side, set.policy?)));
-                let region = Region { resource, example, policies: policies.collect() };
-                visit(&region);
-                self.below(&region.resource, &region.example, Some(level), cell.alive, visit);
+                let (resource, example) = (with(resource, parts.written(at)), with(example, one.clone()));
+                let is_about = |set: &&Set<'p>| set.matches && self.is_about(set, &example);
+                let policies = on.iter().filter(is_about).filter_map(|set| Some((set.side, set.policy?))).collect();
+                let matters = self.changed.is_none()
+                    || self.has_tags()
+                    || on.iter().filter(is_about).any(|set| self.is_changed(set));
+                let region = Region { resource, example, policies };
+                if matters {
+                    visit(&region);
+                }
+                self.below(&region.resource, &region.example, Some(level), on, visit);
             }
         }
     }
 
-    /// The parts of a level that the alive sets tell apart.
-    fn cells(&mut self, level: &str, depth: usize, alive: &[Set<'p>]) -> Vec<Cell<'p>> {
-        let options = |side: usize| {
-            self.levels(side).and_then(|levels| levels.get(levels.find(level)?)).map(|level| &level.options)
-        };
-        let has_tags = self.sides.iter().any(|side| !side.on_tags.is_empty());
-        let mut values: BTreeMap<Named<'_>, ElementMatcher> = BTreeMap::new();
+    /// Whether a set that matches so far is about a resource that names these levels: the others are everything.
+    fn is_about(&self, set: &Set<'p>, example: &[(String, String)]) -> bool {
+        let missing = set.levels.keys().filter(|level| example.iter().all(|(own, _)| own != *level));
+        let is_any =
+            |level: &String| self.matcher(set, level).is_some_and(|matcher| matcher.is_any() && !matcher.excludes());
+        missing.into_iter().all(is_any)
+    }
+
+    fn has_tags(&self) -> bool {
+        self.sides.iter().any(|side| !side.on_tags.is_empty())
+    }
+
+    fn options(&self, side: usize, level: &str) -> Option<&'p LevelOptions> {
+        let levels = self.levels(side)?;
+        levels.get(levels.find(level)?).map(|level| &level.options)
+    }
+
+    fn matcher(&self, set: &Set<'p>, level: &str) -> Option<ElementMatcher> {
+        Some(ElementMatcher::new(self.options(set.side, level)?, set.levels.get(level)?))
+    }
+
+    /// The parts of a level that the alive sets tell apart; nothing, if they are too many.
+    fn parts(&self, level: &str, alive: &[Set<'p>]) -> Option<Parts> {
+        let mut values: BTreeMap<(usize, &str, bool), ElementMatcher> = BTreeMap::new();
         let mut shapes = BTreeSet::new();
         for set in alive {
-            let (Some(options), Some(resource)) = (options(set.side), set.levels.get(level)) else { continue };
+            let (Some(options), Some(resource)) = (self.options(set.side, level), set.levels.get(level)) else {
+                continue;
+            };
             for value in &resource.values {
-                shapes.extend(options.shapes(value, resource.is_recursive, has_tags));
+                shapes.extend(options.shapes(value, resource.is_recursive, self.has_tags()));
                 values.entry((set.side, value, resource.is_recursive)).or_insert_with(|| {
                     let alone = PolicyResource { values: vec![value.clone()], is_excludes: false, ..resource.clone() };
                     ElementMatcher::new(options, &alone)
                 });
             }
         }
-        let Some(examples) = told_apart(&shapes) else {
-            self.limits.push(format!("the values of `{level}` are too many, or too long, to be told apart"));
-            return Vec::new();
-        };
-        let matches: Vec<(String, Matched<'_>)> = examples
-            .into_iter()
-            .map(|example| {
-                let is_match = |matcher: &ElementMatcher| {
-                    matcher.is_match(Some(Values::One(&example)), ElementScope::Itself, &Unbound)
-                };
-                let matched = values.iter().filter(|(_, matcher)| is_match(matcher)).map(|(value, _)| *value).collect();
-                (example, matched)
-            })
-            .collect();
-        let goes_on = |set: &Set<'p>, example: &str| {
-            let Some(resource) = set.levels.get(level) else {
-                // A zone or a tag of what is above counts below as well, and so does a policy for what is not asked yet.
-                return set.policy.is_none() && set.levels.len() <= depth;
-            };
-            let Some(options) = options(set.side) else { return false };
-            let matcher = ElementMatcher::new(options, resource);
-            let value = Values::One(example);
-            matcher.is_match(Some(value), ElementScope::Itself, &Unbound) || (has_tags && matcher.is_reached(value))
-        };
-        let cell = |(example, matched): &(String, Matched<'_>)| Cell {
-            written: written(matched, &matches),
-            example: example.clone(),
-            alive: alive.iter().filter(|set| goes_on(set, example)).cloned().collect(),
-        };
-        matches.iter().map(cell).collect()
+        let examples = told_apart(&shapes)?;
+        let mut of_values: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+        for ((_, value, _), matcher) in &values {
+            let is_match =
+                |(_, one): &(usize, &String)| matcher.is_match(Some(Values::One(one)), ElementScope::Itself, &Unbound);
+            let matched = examples.iter().enumerate().filter(is_match).map(|(at, _)| at);
+            of_values.entry((*value).to_owned()).or_default().extend(matched);
+        }
+        Some(Parts { examples, of_values })
     }
+}
+
+/// The parts of a level: an example of each, and of each value the parts that it matches.
+struct Parts {
+    examples: Vec<String>,
+    of_values: BTreeMap<String, BTreeSet<usize>>,
 }
 
 /// How many values are named that a part of a level leaves out.
 const EXCEPTIONS_SHOWN: usize = 5;
 
-/// A part of a level as policies write it: `a*`, `a* except ab*`.
-fn written(matched: &Matched<'_>, all: &[(String, Matched<'_>)]) -> String {
-    let texts =
-        |set: &Matched<'_>| -> BTreeSet<String> { set.iter().map(|(_, value, _)| (*value).to_owned()).collect() };
-    let own = texts(matched);
-    let cells: Vec<BTreeSet<String>> = all.iter().map(|(_, set)| texts(set)).collect();
-    let covers = |a: &String, b: &String| cells.iter().filter(|cell| cell.contains(b)).all(|cell| cell.contains(a));
-    // What covers another value says less; of two that cover each other the first stays.
-    let narrow = |value: &&String| {
-        !own.iter().any(|other| other != *value && covers(value, other) && (!covers(other, value) || other < *value))
-    };
-    let narrowest: Vec<&String> = own.iter().filter(narrow).collect();
-    let within: Vec<&BTreeSet<String>> =
-        cells.iter().filter(|cell| narrowest.iter().all(|value| cell.contains(*value))).collect();
-    let left_out: BTreeSet<&String> =
-        within.iter().flat_map(|cell| cell.iter()).filter(|value| !own.contains(*value)).collect();
-    let widest = |value: &&&String| {
-        !left_out
-            .iter()
-            .any(|other| other != *value && covers(other, value) && (!covers(value, other) || other < *value))
-    };
-    let left_out: Vec<&str> = left_out.iter().filter(widest).map(|value| value.as_str()).collect();
-    let mut text = narrowest.iter().map(|value| value.as_str()).collect::<Vec<_>>().join(" and ");
-    if text.is_empty() {
-        text.push('*');
-    }
-    if let Some(named) = left_out.get(..left_out.len().min(EXCEPTIONS_SHOWN)).filter(|named| !named.is_empty()) {
-        text.push_str(&format!(" except {}", named.join(", ")));
-        if left_out.len() > named.len() {
-            text.push_str(&format!(" and {} more", left_out.len() - named.len()));
+/// How many values are compared with one another to name only the widest.
+const EXCEPTIONS_COMPARED: usize = 200;
+
+impl Parts {
+    /// A part as policies write it: `a*`, `a* except ab*`.
+    fn written(&self, part: usize) -> String {
+        let own = || self.of_values.iter().filter(|(_, parts)| parts.contains(&part));
+        // Of two values that match the same parts the first stays.
+        let is_less = |a: (&String, &BTreeSet<usize>), b: (&String, &BTreeSet<usize>)| {
+            a.0 != b.0 && a.1.is_subset(b.1) && (a.1.len() < b.1.len() || a.0 < b.0)
+        };
+        let narrowest: Vec<(&String, &BTreeSet<usize>)> =
+            own().filter(|value| !own().any(|other| is_less(other, *value))).collect();
+        let is_within = |at: &usize| narrowest.iter().all(|(_, parts)| parts.contains(at));
+        let others = self.of_values.iter().filter(|(_, parts)| !parts.contains(&part));
+        let left_out: Vec<(&String, &BTreeSet<usize>)> =
+            others.filter(|(_, parts)| parts.iter().any(&is_within)).collect();
+        let is_covered = |value: (&String, &BTreeSet<usize>)| {
+            left_out.iter().any(|other| {
+                other.0 != value.0 && value.1.is_subset(other.1) && (value.1.len() < other.1.len() || other.0 < value.0)
+            })
+        };
+        let few = left_out.len() <= EXCEPTIONS_COMPARED;
+        let widest: Vec<&str> =
+            left_out.iter().filter(|value| !few || !is_covered(**value)).map(|(value, _)| value.as_str()).collect();
+        let mut text = narrowest.iter().map(|(value, _)| value.as_str()).collect::<Vec<_>>().join(" and ");
+        if text.is_empty() {
+            text.push('*');
         }
+        if let Some(named) = widest.get(..widest.len().min(EXCEPTIONS_SHOWN)).filter(|named| !named.is_empty()) {
+            text.push_str(&format!(" except {}", named.join(", ")));
+            if widest.len() > named.len() {
+                text.push_str(&format!(" and {} more", widest.len() - named.len()));
+            }
+        }
+        text
     }
-    text
 }
 
-/// Examples of tags that policies tell apart, with the places of the policies that count for each.
-pub(super) fn tags(
-    sides: &[Side<'_>; 2],
-    policies: &[(usize, &Policy)],
-    open: &mut Vec<String>,
-) -> Vec<(String, BTreeSet<u32>)> {
+/// Examples of tags that policies tell apart, with the places of the policies that count for each; nothing, if they are
+/// too many.
+pub(super) fn tags(sides: &[Side<'_>; 2], policies: &[(usize, &Policy)]) -> Option<Vec<(String, BTreeSet<u32>)>> {
     let options = |side: usize| -> Option<&LevelOptions> {
         let levels = sides.get(side)?.engine.tag_repository.as_ref()?.service.levels(PolicyType::Access);
         levels.get(levels.find("tag")?).map(|level| &level.options)
@@ -225,10 +251,7 @@ pub(super) fn tags(
         let options = options(side)?;
         Some(resource.values.iter().flat_map(move |value| options.shapes(value, resource.is_recursive, true)))
     });
-    let Some(examples) = told_apart(&shapes.flatten().collect()) else {
-        open.push("the tags of policies are too many, or too long, to be told apart".to_owned());
-        return Vec::new();
-    };
+    let examples = told_apart(&shapes.flatten().collect())?;
     let is_reached = |example: &str, (side, policy): &(usize, &Policy)| {
         let Some(options) = options(*side) else { return false };
         let value = Values::One(example);
@@ -252,11 +275,13 @@ pub(super) fn tags(
             })
             .collect()
     };
-    examples
-        .into_iter()
-        .map(|example| {
-            let meets = meets(&example);
-            (example, meets)
-        })
-        .collect()
+    Some(
+        examples
+            .into_iter()
+            .map(|example| {
+                let meets = meets(&example);
+                (example, meets)
+            })
+            .collect(),
+    )
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// How many combinations of names are asked for at one resource at most.
+/// How many combinations of names are asked for at one resource at most; those of fewer names come first.
 pub const COMPARED_NAMES_MAX: usize = 1024;
 
 /// Names of which each is treated alike.
