@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::random::Random;
 
 /// Which worlds are looked at.
-const SEEDS: std::ops::Range<u64> = 0..40;
+const SEEDS: std::ops::Range<u64> = 0..30;
 const USERS: [&str; 3] = ["u1", "u2", "u3"];
 const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
 const ROLES: [&str; 2] = ["r1", "r2"];
@@ -343,5 +343,5 @@ fn what_is_listed_is_what_differs() {
     for seed in SEEDS {
         check(seed, &mut differing);
     }
-    assert!(differing > 10_000, "{differing}");
+    assert!(differing > 5_000, "{differing}");
 }
