@@ -66,7 +66,7 @@ mod zones;
 
 pub use access_info::AccessInfo;
 pub use acl::{AclEntry, AclOutcome, AclResult, AclTable, Acls};
-pub use compare::{COMPARED_REGIONS_MAX, Change, Comparison, Principal, compare};
+pub use compare::{Alike, COMPARED_CASES_MAX, COMPARED_NAMES_MAX, Change, Comparison, Principal, compare};
 pub use current::{Current, Reader};
 pub use decision::{CLOSED_FILTER, CLOSED_MASK, Decision, Mask};
 pub use document::{Document, DocumentError};
@@ -76,7 +76,7 @@ pub use explain::{Explanation, ItemList, ItemStep, Missing, PolicyOutcome, Polic
 pub use gds::{Parts, Principals, Shared};
 pub use geo::Geolocation;
 pub use index::INDEX_PLACES_MAX;
-pub use matcher::{ElementScope, Values};
+pub use matcher::{ElementScope, SHAPE_CHARS_MAX, SHAPE_STATES_MAX, Values};
 pub use request::{
     ADMIN_ACCESS, ANY_ACCESS, CURRENT_USER, PUBLIC_GROUP, RESOURCE_OWNER, Request, RequestedAccesses,
     RequestedResource, ResourceScope, ResourceTag, SUPER_USER_ACCESS, TagData,

@@ -5,11 +5,14 @@
 //! ```
 
 mod expansion;
+mod shape;
 mod text;
 mod value;
 mod wildcard;
 
 pub(crate) use expansion::{Bindings, Delimiters, Unbound};
+pub(crate) use shape::told_apart;
+pub use shape::{SHAPE_CHARS_MAX, SHAPE_STATES_MAX};
 pub(crate) use text::{Case, fold_into, folded};
 pub(crate) use value::{Form, ValueMatcher};
 pub(crate) use wildcard::{Wildcard, has_wildcard};

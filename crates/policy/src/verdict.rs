@@ -230,7 +230,7 @@ impl Question<'_> {
         });
         let (_, outcome) = found?;
         let says = !matches!(outcome.outcome, crate::policy::Outcome::Nothing);
-        says.then_some(Found { policy: Some(policy), allowed: true, determined: true, outcome: Some(outcome) })
+        says.then_some(Found { policy: Some(policy), allowed: true, determined: false, outcome: Some(outcome) })
     }
 
     fn item<S: Sink>(

@@ -13,7 +13,7 @@ use crate::generate::{Case, Generator};
 use crate::naive::{Answer, Question, Who};
 
 /// How many services are made, and how many requests to each.
-const SERVICES: u64 = 1000;
+const SERVICES: u64 = 700;
 const REQUESTS: usize = 60;
 
 pub(crate) fn engine(case: &Case, mode: Mode) -> Engine {

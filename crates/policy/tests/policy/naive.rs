@@ -301,7 +301,7 @@ impl<'q> Question<'q> {
         let allows = words.iter().flatten().find(|word| word.allowed).copied();
         let denies = if words.iter().all(Option::is_some) { words.iter().flatten().next().copied() } else { None };
         if let Some(word) = allows.or(denies) {
-            (state.determined, state.word) = (!word.allowed || self.kind() != "access", word.clone());
+            (state.determined, state.word) = (!word.allowed, word.clone());
         }
     }
 

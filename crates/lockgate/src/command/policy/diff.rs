@@ -3,35 +3,35 @@
 use std::path::{Path, PathBuf};
 
 use lockgate_model::Failure;
-use lockgate_policy::{Change, Comparison, Principal, Sources, compare};
+use lockgate_policy::{Change, Comparison, Sources, compare};
 use serde_json::json;
 
 use crate::cli::Format;
 use crate::{context, output};
 
-/// Exit code 1 says that something is decided otherwise.
+/// Exit code 1 says that something is decided otherwise, or that not everything could be compared.
 pub(super) fn diff(old: &Path, new: &Path, format: Format) -> Result<u8, Failure> {
     let found = compare(&sources(old)?, &sources(new)?, context::now());
     match format {
         Format::Text => output::print(&text(&found))?,
         Format::Json => output::print_json(&as_json(&found))?,
     }
-    Ok(u8::from(!found.changes.is_empty()))
+    Ok(u8::from(!found.changes.is_empty() || !found.is_complete))
 }
 
-/// The documents of a folder, or one document.
+/// What a project decides by; else the documents of a folder, or one document.
 fn sources(path: &Path) -> Result<Sources, Failure> {
+    if path.join("lockgate.yaml").is_file() {
+        return Ok(context::load(Some(path))?.policies.sources().clone());
+    }
     let files: Vec<PathBuf> = if path.is_dir() { super::json_files(path) } else { vec![path.to_path_buf()] };
     super::sources(&files)
 }
 
-fn who(principal: &Principal) -> String {
-    match principal {
-        Principal::User(name) => format!("user {name}"),
-        Principal::Group(name) => format!("group {name}"),
-        Principal::Role(name) => format!("role {name}"),
-        Principal::Anybody => "anybody".to_owned(),
-    }
+/// Who is meant: `user anna, unless group clerks`.
+fn who(change: &Change) -> String {
+    let except: Vec<String> = change.except.iter().map(|except| format!(", unless {except}")).collect();
+    format!("{}{}", change.principal, except.concat())
 }
 
 fn resource(change: &Change) -> String {
@@ -40,12 +40,7 @@ fn resource(change: &Change) -> String {
 
 fn text(found: &Comparison) -> String {
     let row = |change: &Change| {
-        vec![
-            who(&change.principal),
-            change.access.clone(),
-            resource(change),
-            format!("{} → {}", change.before, change.after),
-        ]
+        vec![who(change), change.access.clone(), resource(change), format!("{} → {}", change.before, change.after)]
     };
     let mut text = output::table(&found.changes.iter().map(row).collect::<Vec<_>>(), 0);
     for open in &found.open {
@@ -57,12 +52,12 @@ fn text(found: &Comparison) -> String {
 fn as_json(found: &Comparison) -> serde_json::Value {
     let change = |change: &Change| {
         json!({
-            "principal": who(&change.principal),
+            "principal": who(change),
             "access": change.access,
             "resource": resource(change),
             "before": change.before,
             "after": change.after,
         })
     };
-    json!({ "changes": found.changes.iter().map(change).collect::<Vec<_>>(), "not_compared": found.open })
+    json!({ "changes": found.changes.iter().map(change).collect::<Vec<_>>(), "not_compared": found.open, "complete": found.is_complete })
 }
