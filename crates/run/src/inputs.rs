@@ -140,12 +140,12 @@ impl PathValues<'_> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reads<'a> {
     /// A pipeline of the project: every parameter has a value, and whoever runs it may know why something is not there.
-    OfPipeline(&'a BTreeMap<String, String>),
+    Pipeline(&'a BTreeMap<String, String>),
     /// The same, to make its table anew: a parameter without a value stands for any.
-    OfRefresh(&'a BTreeMap<String, String>),
+    Refresh(&'a BTreeMap<String, String>),
     /// Somebody who asks: parameters that are given narrow what is asked for. Of what the policies hide nothing is told,
     /// not even that it is not there.
-    OfAsker(&'a BTreeMap<String, String>),
+    Asker(&'a BTreeMap<String, String>),
 }
 
 /// Lists and digests everything that a plan reads. What policies read is read whole: nobody's parameters choose what they
@@ -163,14 +163,14 @@ pub(crate) fn list_inputs(
         let is_guarded = plan.guarded().contains_key(&table.dataset);
         let params = match (by_policy, reads) {
             (true, _) => PathValues::Given(&nothing),
-            (false, Reads::OfPipeline(params)) => PathValues::All(params),
-            (false, Reads::OfRefresh(params) | Reads::OfAsker(params)) => PathValues::Given(params),
+            (false, Reads::Pipeline(params)) => PathValues::All(params),
+            (false, Reads::Refresh(params) | Reads::Asker(params)) => PathValues::Given(params),
         };
         let listed = match project.datasets.get(&table.dataset) {
             Some(dataset) => match &dataset.source {
                 // Whether files of these parameters are there could tell of rows that are hidden.
                 DatasetSource::Files(files) => {
-                    let may_be_none = matches!(reads, Reads::OfAsker(_)) && is_guarded && !by_policy;
+                    let may_be_none = matches!(reads, Reads::Asker(_)) && is_guarded && !by_policy;
                     list_files(project, dataset, files, params, may_be_none)
                 }
                 DatasetSource::Table(table) => list_table(project, dataset, table).map(|input| vec![input]),
@@ -179,7 +179,7 @@ pub(crate) fn list_inputs(
         };
         match (listed, reads) {
             (Ok(listed), _) => inputs.extend(listed),
-            (Err(failure), Reads::OfAsker(_)) if by_policy || is_guarded => {
+            (Err(failure), Reads::Asker(_)) if by_policy || is_guarded => {
                 return Err(failures::behind_a_policy(failure.kind));
             }
             (Err(failure), _) => return Err(failure),

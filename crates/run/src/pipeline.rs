@@ -106,9 +106,9 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     let is_row_by_row = plan.row_shape() == RowShape::RowByRow;
     let listing = Instant::now();
     let inputs = match &request.take {
-        Take::Everything => list_inputs(project, plan, Reads::OfRefresh(&params), &keys)?,
+        Take::Everything => list_inputs(project, plan, Reads::Refresh(&params), &keys)?,
         Take::New => {
-            let all = list_inputs(project, plan, Reads::OfPipeline(&params), &keys)?;
+            let all = list_inputs(project, plan, Reads::Pipeline(&params), &keys)?;
             let new = select_new(all.clone(), &past, mode, sha256(&plan_bytes));
             // Where a row depends on several, what is new changes rows that are made from the rest as well.
             if new.is_empty() || is_row_by_row { new } else { all }

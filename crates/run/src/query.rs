@@ -101,7 +101,7 @@ pub fn query(
     let principal = Some(request.asker.principal.clone());
     let mut workspace = Workspace::open(project, runtime, Arc::clone(&request.random), request.now, &doing, principal)?;
     let keys = Arc::new(workspace.keyring.file_keys()?.into_iter().collect());
-    let inputs = list_inputs(project, plan, Reads::OfAsker(&request.params), &keys)?;
+    let inputs = list_inputs(project, plan, Reads::Asker(&request.params), &keys)?;
     let manifest = Manifest { v: 1, inputs: inputs.iter().map(|input| input.entry.clone()).collect() };
     let attached = workspace.journal.attach(attachment::MANIFEST, manifest.to_bytes().map_err(failures::bug)?)?;
     let unsealers = unsealers(plan, &workspace.keyring)?;
