@@ -145,3 +145,41 @@ fn a_mask_of_tags_stays_where_ranger_keeps_it() {
         assert_eq!(naive(&case, &case.requests[0]), expected, "naive");
     }
 }
+
+#[test]
+fn of_masks_of_tags_that_may_deny_as_well_the_first_stays() {
+    let mask = |id: i64, mask: &str, deny_all_else: bool| {
+        json!({
+            "id": id, "name": format!("p{id}"), "policyType": 1, "isDenyAllElse": deny_all_else,
+            "resources": { "tag": { "values": ["*"] } }, "dataMaskPolicyItems": [{
+                "groups": ["public"], "accesses": [{ "type": "hive:select" }], "dataMaskInfo": { "dataMaskType": mask },
+            }],
+        })
+    };
+    for (second, policy, expected) in [(true, 8, "MASK_HASH"), (false, 9, "MASK")] {
+        let mut case = case(Vec::new(), &mask(8, "hive:MASK_HASH", true));
+        case.service["serviceDef"] = service_def(false, true);
+        case.service["tagPolicies"]["policies"].as_array_mut().expect("policies").push(mask(9, "hive:MASK", second));
+        case.requests[0]["kind"] = "mask".into();
+        case.requests[0]["resource"] = json!({ "database": "db1", "table": "t1", "column": "c1" });
+        let expected = Answer::Mask { mask: Some(expected.to_owned()), value: None, audited: true, policy };
+        assert_eq!(answer(&engine(&case, Mode::Compat), &case.requests[0]), expected);
+        assert_eq!(naive(&case, &case.requests[0]), expected, "naive");
+    }
+}
+
+#[test]
+fn the_first_rule_about_auditing_counts_whichever_tag_it_is_about() {
+    let rule = |tag: &str, audited: bool| json!({ "resources": { "tag": { "values": [tag] } }, "isAudited": audited });
+    let tag = |name: &str| json!({ "type": name, "matchType": "SELF", "validityPeriods": [], "attributes": {} });
+    for (first, audited) in [("PCI", false), ("P*I", true), ("Q", true)] {
+        let mut case = case(Vec::new(), &tag_policy("policyItems"));
+        let rules = json!([rule(first, audited), rule("PII", !audited), rule("*", audited)]).to_string();
+        case.service["tagPolicies"]["serviceConfig"] = json!({ "ranger.plugin.audit.filters": rules });
+        case.requests[0]["tags"] = json!([tag("PII"), tag("PCI")]);
+        let is_audited = if first == "Q" { !audited } else { audited };
+        let expected = Answer::Access { allowed: true, audited: is_audited, policy: 9 };
+        assert_eq!(answer(&engine(&case, Mode::Compat), &case.requests[0]), expected, "{first}");
+        assert_eq!(naive(&case, &case.requests[0]), expected, "naive: {first}");
+    }
+}
