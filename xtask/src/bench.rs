@@ -1,4 +1,5 @@
-//! Times the program, built for release, beside its peers on the same files: `sqlite3 .import`, PyArrow, `psql \copy`.
+//! Times the program, built for release, beside its peers on the same data: `sqlite3 .import`, PyArrow, `psql \copy`, plain
+//! DataFusion.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,6 +24,32 @@ pub(crate) fn postgres(root: &Path, rows: &[&str]) -> Result<(), String> {
     let services = Services::start(root, &services::folder_named(root, "bench"))?;
     let found = services.file().to_string_lossy().into_owned();
     measure(root, "postgres", &[&found], rows)
+}
+
+/// TPC-H under policy beside plain DataFusion. The tables are generated once for each scale factor.
+pub(crate) fn tpch(root: &Path, scale: &str) -> Result<(), String> {
+    if scale.parse::<f64>().is_err() {
+        return Err(format!("`{scale}` is no scale factor"));
+    }
+    let folder = target(root).join("bench").join(format!("tpch-{scale}"));
+    if !folder.join("lineitem.csv").exists() {
+        let interpreter = python::environment_of(root, "tpch.txt", "python-tpch")?;
+        let mut generate = Command::new(interpreter.with_file_name("tpchgen-cli"));
+        generate.args(["csv", "--quiet", "--scale-factor", scale, "--output-dir"]).arg(&folder);
+        let generated = generate.status().map_err(|error| format!("the tables cannot be generated: {error}"))?;
+        if !generated.success() {
+            return Err("the tables could not be generated".to_owned());
+        }
+    }
+    // Together with the program, so that both have the same dependencies.
+    let built = cargo(root).args(["build", "--release", "-p", "lockgate", "-p", "lockgate-tpch-bench"]).status();
+    if !built.map_err(|error| format!("cargo cannot be started: {error}"))?.success() {
+        return Err("the measurement could not be built".to_owned());
+    }
+    let mut bench = Command::new(target(root).join("release/lockgate-tpch-bench"));
+    let measured =
+        bench.arg(&folder).arg(REPEATS).status().map_err(|error| format!("it cannot be started: {error}"))?;
+    if measured.success() { Ok(()) } else { Err("the measurement failed".to_owned()) }
 }
 
 fn measure(root: &Path, what: &str, beside: &[&str], rows: &[&str]) -> Result<(), String> {

@@ -22,6 +22,7 @@ cargo xtask conformance DIR       runs other people's test cases in DIR, as far 
 cargo xtask scan-quality          measures `lockgate scan` on labelled columns and texts
 cargo xtask bench [ROWS...]       builds for release and times it beside sqlite3 and PyArrow
 cargo xtask bench postgres [ROWS...]  the same beside `psql \\copy`, from a file and from S3
+cargo xtask bench tpch [SCALE]    TPC-H under policy beside plain DataFusion; the scale factor is 1 if none is given
 cargo xtask bench policy          measures the policy engine beside Ranger's, where Maven and Java are there
 cargo xtask services up|down       starts PostgreSQL, Vault, S3, KMS and an OAuth server on loopback, or ends them
 cargo xtask retail-cloud          starts them, runs examples/retail-cloud on them, traces a row, and ends them
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
         ["conformance", folder] => conformance::conformance(&root(), folder.as_ref()),
         ["scan-quality"] => scan_quality::run(&root()),
         ["bench", "policy"] => bench_policy::run(&root()),
+        ["bench", "tpch"] => bench::tpch(&root(), "1"),
+        ["bench", "tpch", scale] => bench::tpch(&root(), scale),
         ["bench", "postgres", rows @ ..] => bench::postgres(&root(), rows),
         ["bench", rows @ ..] => bench::files(&root(), rows),
         ["services", "up"] => services::up(&root(), &services::folder(&root())),

@@ -4,12 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Makes the environment, or finds it as it was made from the same requirements; gives its interpreter.
+/// Makes the environment of tests, or finds it as it was made from the same requirements; gives its interpreter.
 pub(crate) fn environment(root: &Path) -> Result<PathBuf, String> {
-    let requirements = root.join("xtask/python/requirements.txt");
+    environment_of(root, "requirements.txt", "python")
+}
+
+/// Makes an environment from a file of requirements, in a folder of the target folder.
+pub(crate) fn environment_of(root: &Path, requirements: &str, folder: &str) -> Result<PathBuf, String> {
+    let requirements = root.join("xtask/python").join(requirements);
     let wanted = fs::read_to_string(&requirements).map_err(|error| error.to_string())?;
     let target = crate::target(root);
-    let folder = target.join("python");
+    let folder = target.join(folder);
     let (stamp, interpreter) = (folder.join("requirements.txt"), folder.join("bin/python"));
     if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) && interpreter.exists() {
         return Ok(interpreter);

@@ -10,7 +10,7 @@ use crate::root;
 
 /// From top to bottom; crates of one line do not import one another.
 const LAYERS: &[&[&str]] = &[
-    &["lockgate"],
+    &["lockgate", "lockgate-tpch-bench"],
     &["lockgate-run", "lockgate-forensics"],
     &["lockgate-plan", "lockgate-connect"],
     &["lockgate-trust"],
