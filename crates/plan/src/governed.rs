@@ -8,13 +8,14 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{DataFusionError, Result, TableReference};
 use datafusion::datasource::provider_as_source;
-use datafusion::logical_expr::{Expr, LogicalPlan, ScalarUDF, TableScan, TableScanBuilder};
+use datafusion::logical_expr::{Expr, Filter, LogicalPlan, ScalarUDF, TableScan, TableScanBuilder};
 use lockgate_model::{ColumnName, DatasetName, Form};
 
 use crate::barrier::{GuardedTable, PassedRows};
 use crate::draw::draw;
 use crate::facts::Dependence;
 use crate::output_column::OutputColumn;
+use crate::pin_condition::pin_condition;
 use crate::protect_function::{ProtectFunction, Protector};
 use crate::provenance::{Provenance, RowShape, SourceRelation};
 use crate::table::{Reading, Table, planned_here, schema_with_row_ids};
@@ -59,6 +60,10 @@ pub trait Binding {
 impl Governed<Plan> {
     pub(crate) fn new(inner: Plan) -> Self {
         Self { inner }
+    }
+
+    pub(crate) fn inner(&self) -> &Plan {
+        &self.inner
     }
 
     /// All columns of the query in order, dropped ones included.
@@ -207,6 +212,19 @@ fn scan_of(
 }
 
 impl Governed<Bound> {
+    /// What was written of a governed plan, read again over tables without guards: policies' filters and masks are in it.
+    pub(crate) fn of_raw_tables(plan: &LogicalPlan, sources: Vec<usize>, binding: &dyn Binding) -> Result<Self> {
+        let logical = plan.clone().transform_up_with_subqueries(|node| match node {
+            LogicalPlan::TableScan(scan) => bind_raw_scan(scan, binding).map(Transformed::yes),
+            LogicalPlan::Filter(filter) => {
+                let predicate = pin_condition(filter.predicate, &filter.input)?;
+                Ok(Transformed::yes(LogicalPlan::Filter(Filter::try_new(predicate, filter.input)?)))
+            }
+            other => Ok(Transformed::no(other)),
+        });
+        Ok(Self { inner: Bound { logical: logical.data()?, sources, passed: BTreeMap::new() } })
+    }
+
     /// The plan for the engine. Its output is the columns of the query in order, those that are dropped left out, then one
     /// hidden column for each of [`Self::sources`].
     pub fn logical(&self) -> &LogicalPlan {
