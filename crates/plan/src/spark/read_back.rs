@@ -227,3 +227,39 @@ impl TypePlanner for SparkTypes {
         Ok(Some(Arc::new(Field::new("", data_type, true))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reads(text: &str) -> Outcome<()> {
+        read(text, &BTreeMap::new()).map(drop)
+    }
+
+    #[test]
+    fn a_text_has_at_most_so_many_bytes() {
+        let shortest = "SELECT 1L AS `x`";
+        let longest = format!("{shortest}{}", " ".repeat(SPARK_SQL_BYTES_MAX - shortest.len()));
+        assert_eq!(reads(&longest), Ok(()));
+        assert!(matches!(reads(&format!("{longest} ")), Err(SparkError::Unequal(_))));
+    }
+
+    #[test]
+    fn a_text_nests_at_most_so_many_levels() {
+        let nested = |levels: usize| format!("SELECT {}1L{} AS `x`", "(".repeat(levels), ")".repeat(levels));
+        assert_eq!(reads(&nested(SPARK_SQL_DEPTH_MAX / 2)), Ok(()));
+        assert!(matches!(reads(&nested(SPARK_SQL_DEPTH_MAX + 1)), Err(SparkError::Unequal(_))));
+    }
+
+    #[test]
+    fn names_that_are_not_written_are_not_read() {
+        for text in [
+            "SELECT now() AS `x`",
+            "SELECT 1L AS `x` FROM `t`",
+            "SELECT CAST(1 AS TINYINT) AS `x`",
+            "SELECT 1; SELECT 2",
+        ] {
+            assert!(matches!(reads(text), Err(SparkError::Differs(_))), "{text}");
+        }
+    }
+}

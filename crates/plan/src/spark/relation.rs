@@ -10,7 +10,7 @@
 //! Window, DISTINCT ON, UNNEST, ..             refused
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::common::{DFSchema, DFSchemaRef, JoinType, NullEquality};
@@ -159,6 +159,11 @@ impl Printer {
             let mut fenced = block.closed(&self.alias());
             fenced.filters.push(FENCE.to_owned());
             return Ok(fenced.closed(&self.alias()));
+        }
+        let lower: BTreeSet<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        if lower.len() < names.len() {
+            let dataset = &table.dataset;
+            return Err(SparkError::unequal(format!("`{dataset}`, two columns of which differ in case alone,")));
         }
         let alias = self.alias();
         let parts: Vec<String> = table.dataset.as_str().split('.').map(quoted).collect();

@@ -121,3 +121,20 @@ fn written_cases() -> Vec<(Case, Governed<Plan>, SparkSql)> {
     });
     compiled.collect()
 }
+
+/// Spark's names are the same in either case.
+#[test]
+fn a_dataset_with_columns_that_differ_in_case_alone_is_refused() {
+    let case = |columns: &str| {
+        let catalog =
+            format!("dataset: t\nat: {{ store: landing, path: 't/*.csv', format: csv }}\ncolumns:\n{columns}");
+        let policies = "policies:\n  - policy: p\n    on: { datasets: [t] }\n    allow: [{ users: [anna], access: \
+                        [select] }]\n";
+        let project = world::project_of(&[("catalog/t.yaml", &catalog), ("policies/p.yaml", policies)]);
+        let sql = "```sql\nSELECT a FROM t\n```\n";
+        world::write(&project, &cases::read_text(sql, "here")[0])
+    };
+    assert!(matches!(case("  a: { type: text }\n  b: { type: text }\n"), Expected::Text(_)));
+    let refused = "`t`, two columns of which differ in case alone,".to_owned();
+    assert_eq!(case("  a: { type: text }\n  A: { type: text }\n"), Expected::Refused(refused));
+}

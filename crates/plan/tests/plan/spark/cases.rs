@@ -35,7 +35,10 @@ pub(super) fn files() -> Vec<PathBuf> {
 }
 
 pub(super) fn read(file: &Path) -> Vec<Case> {
-    let text = fs::read_to_string(file).unwrap();
+    read_text(&fs::read_to_string(file).unwrap(), &file.display().to_string())
+}
+
+pub(super) fn read_text(text: &str, from: &str) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     let mut heading = String::new();
     let mut lines = text.lines();
@@ -61,7 +64,7 @@ pub(super) fn read(file: &Path) -> Vec<Case> {
             }
             Some("spark") => cases.last_mut().unwrap().expected = Some(Expected::Text(body)),
             Some("refused") => cases.last_mut().unwrap().expected = Some(Expected::Refused(body)),
-            other => panic!("{}: a fence of {other:?}", file.display()),
+            other => panic!("{from}: a fence of {other:?}"),
         }
     }
     cases

@@ -165,7 +165,19 @@ const TABLES: &[(&str, Columns, &[&[&str]])] = &[
     ("orders", ORDERS, ORDERS_ROWS),
     ("sales.visits", VISITS, VISITS_ROWS),
     ("entitlements", ENTITLEMENTS, ENTITLEMENTS_ROWS),
+    ("numbers", &[("n", "bigint", "BIGINT")], &[]),
 ];
+
+/// `numbers` has more rows than a set of row ids keeps.
+const NUMBERS: usize = 1_500;
+
+fn rows_of(name: &str, rows: &[&[&str]]) -> Vec<Vec<Option<String>>> {
+    if name == "numbers" {
+        return (0..NUMBERS).map(|number| vec![Some(number.to_string())]).collect();
+    }
+    let value = |text: &&str| (*text != "∅").then(|| (*text).to_owned());
+    rows.iter().map(|row| row.iter().map(value).collect()).collect()
+}
 
 /// What anna sees is filtered and masked, what ben sees is filtered by a plain condition; root sees everything.
 const POLICIES: &str = r#"
@@ -189,7 +201,7 @@ policies:
     allow: [{ users: [anna, ben, root], access: [select] }]
     rows: [{ users: [anna], where: "amount < 1000 AND id <> 17" }]
   - policy: visits
-    on: { datasets: [sales.visits] }
+    on: { datasets: [sales.visits, numbers] }
     allow: [{ users: [anna, ben, root], access: [select] }]
 "#;
 
@@ -201,11 +213,17 @@ pub(super) fn project() -> Project {
         );
         (format!("catalog/{name}.yaml"), text)
     };
-    let mut files = vec![("lockgate.yaml".to_owned(), PROJECT.to_owned())];
-    files.extend(TABLES.iter().map(catalog));
+    let mut files: Vec<(String, String)> = TABLES.iter().map(catalog).collect();
     files.push(("policies/all.yaml".to_owned(), POLICIES.to_owned()));
-    let files: Vec<(&str, &[u8])> = files.iter().map(|(path, text)| (path.as_str(), text.as_bytes())).collect();
-    let loaded = Project::from_files(Path::new("/nowhere"), &files, &|_| None);
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    project_of(&files)
+}
+
+/// A project of these files and the settings.
+pub(super) fn project_of(files: &[(&str, &str)]) -> Project {
+    let mut all = vec![("lockgate.yaml", PROJECT.as_bytes())];
+    all.extend(files.iter().map(|(path, text)| (*path, text.as_bytes())));
+    let loaded = Project::from_files(Path::new("/nowhere"), &all, &|_| None);
     loaded.unwrap_or_else(|rejected| panic!("{:#?}", rejected.diagnostics)).0
 }
 
@@ -242,8 +260,7 @@ pub(super) fn tables() -> Vec<SparkTable> {
     let table = |(number, (name, columns, rows)): (usize, &(&str, Columns, &[&[&str]]))| {
         let columns: Vec<(String, String)> =
             columns.iter().map(|(name, _, spark)| ((*name).to_owned(), (*spark).to_owned())).collect();
-        let value = |text: &&str| (*text != "∅").then(|| (*text).to_owned());
-        let rows = rows.iter().map(|row| row.iter().map(value).collect()).collect();
+        let rows = rows_of(name, rows);
         SparkTable { name: (*name).to_owned(), columns, rows, first_id: (number as i64) << 40 }
     };
     TABLES.iter().enumerate().map(table).collect()
@@ -255,15 +272,15 @@ pub(super) struct Rows;
 impl Binding for Rows {
     fn rows(&self, table: &Table, schema: SchemaRef) -> Result<Arc<dyn TableProvider>> {
         let number = TABLES.iter().position(|(name, _, _)| *name == table.dataset.as_str()).unwrap();
-        let (_, own, rows) = TABLES[number];
+        let (name, own, rows) = TABLES[number];
+        let rows = rows_of(name, rows);
         let column = |field: &Arc<arrow::datatypes::Field>| -> ArrayRef {
             let Some(index) = own.iter().position(|(name, _, _)| name == field.name()) else {
                 return Arc::new(
                     (0..rows.len()).map(|row| ((number as i64) << 40) + row as i64).collect::<Int64Array>(),
                 );
             };
-            let texts: ArrayRef =
-                Arc::new(rows.iter().map(|row| Some(row[index]).filter(|text| *text != "∅")).collect::<StringArray>());
+            let texts: ArrayRef = Arc::new(rows.iter().map(|row| row[index].clone()).collect::<StringArray>());
             cast(&texts, field.data_type()).unwrap()
         };
         let batch = RecordBatch::try_new(Arc::clone(&schema), schema.fields().iter().map(column).collect())?;
