@@ -78,7 +78,7 @@ pub(crate) enum Command {
     },
     /// Show a governed plan, of a pipeline or of somebody's query: what is done to each column, and why
     #[command(
-        after_help = "Example:  lockgate explain daily_customers\n          lockgate explain --sql \"SELECT email FROM customers\" --as anna"
+        after_help = "Example:  lockgate explain daily_customers\n          lockgate explain --sql \"SELECT email FROM customers\" --as anna --dialect spark"
     )]
     Explain(ExplainArgs),
     /// Show on which columns each column depends, and how: of the project's datasets, or of any SQL statement
@@ -264,9 +264,19 @@ pub(crate) struct ExplainArgs {
     /// What it is for
     #[arg(long, requires = "sql")]
     pub(crate) purpose: Option<String>,
+    /// Print the governed plan as SQL that another engine executes, with its filters, masks and row ids
+    #[arg(long)]
+    pub(crate) dialect: Option<ExplainDialect>,
     /// How to write it
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,
+}
+
+/// An engine that a governed plan is written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainDialect {
+    /// Apache Spark 4
+    Spark,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ use crate::draw::draw;
 use crate::facts::Dependence;
 use crate::guard::GuardedTableFacts;
 use crate::output_column::OutputColumn;
+use crate::pin_condition::pin_conditions;
 use crate::protect_function::{ProtectFunction, Protector};
 use crate::provenance::{Provenance, RowShape, SourceRelation};
 use crate::table::{Reading, SealedColumn, Table, planned_here, schema_with_row_ids};
@@ -67,6 +68,10 @@ pub trait Binding {
 impl Governed<Plan> {
     pub(crate) fn new(inner: Plan) -> Self {
         Self { inner }
+    }
+
+    pub(crate) fn inner(&self) -> &Plan {
+        &self.inner
     }
 
     /// All columns of the query in order, dropped ones included.
@@ -250,6 +255,16 @@ fn scan_of(
 }
 
 impl Governed<Bound> {
+    /// What was written of a governed plan, read again over tables without guards: policies' filters and masks are in it.
+    pub(crate) fn of_raw_tables(plan: &LogicalPlan, sources: Vec<usize>, binding: &dyn Binding) -> Result<Self> {
+        let logical = plan.clone().transform_up_with_subqueries(|node| match node {
+            LogicalPlan::TableScan(scan) => bind_raw_scan(scan, binding).map(Transformed::yes),
+            other => Ok(Transformed::no(other)),
+        });
+        let logical = pin_conditions(logical.data()?)?;
+        Ok(Self { inner: Bound { logical, sources, passed: BTreeMap::new() } })
+    }
+
     /// The plan for the engine. Its output is the columns of the query in order, those that are dropped left out, then one
     /// hidden column for each of [`Self::sources`].
     pub fn logical(&self) -> &LogicalPlan {

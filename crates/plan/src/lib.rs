@@ -47,6 +47,7 @@ mod provenance;
 mod query;
 mod row_condition;
 mod see;
+mod spark;
 mod sql;
 mod sql_lineage;
 mod table;
@@ -72,6 +73,7 @@ pub use provenance::{
 };
 pub use query::{CompiledQuery, RefusedQuery, compile_query};
 pub use row_condition::RowCondition;
+pub use spark::{SPARK_FUNCTIONS, SparkError, SparkSql};
 pub use sql::{SQL_BYTES_MAX, SQL_DEPTH_MAX};
 pub use sql_lineage::{
     InputLineage, NamedTable, NamedTables, OutputLineage, SCOPE_COLUMNS_MAX, SqlDialect, StatementLineage, is_type,

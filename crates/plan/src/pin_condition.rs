@@ -50,6 +50,11 @@ fn has_scalar_subquery(expr: &Expr) -> Result<bool> {
     Ok(is_scalar && !expr.exists(is_other)?)
 }
 
+/// Whether a function is the pin: its first argument is the condition.
+pub(crate) fn is_pin(function: &ScalarUDF) -> bool {
+    function.inner().downcast_ref::<Pin>().is_some()
+}
+
 fn pin_function() -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::new_from_impl(Pin { signature: Signature::any(2, Volatility::Immutable) }))
 }

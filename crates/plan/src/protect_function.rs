@@ -50,6 +50,10 @@ impl ProtectFunction {
         &self.column
     }
 
+    pub(crate) fn protection(&self) -> &Protection {
+        &self.protection
+    }
+
     fn identity(&self) -> (&ColumnName, &Protection, &DataType, Option<*const ()>) {
         let protector = self.protector.as_ref().map(|protector| Arc::as_ptr(protector).cast::<()>());
         (&self.column, &self.protection, &self.returns, protector)

@@ -20,6 +20,8 @@ pub use carry::{RowShape, SourceRelation};
 pub use row_set::{PROVENANCE_IDS_PER_GROUP_MAX, PROVENANCE_IDS_PER_WINDOW_ROW_MAX, RowSet};
 
 pub(crate) use carry::{Carried, Carrier, carry};
+pub(crate) use row_set::row_set_type;
+pub(crate) use rows_function::ROWS;
 
 /// What is known of the rows of a plan before it runs.
 #[derive(Debug)]

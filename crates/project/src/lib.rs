@@ -39,6 +39,7 @@ mod source;
 mod source_table;
 mod suggest;
 mod table_list;
+mod view;
 mod yaml;
 mod yaml_value;
 
@@ -57,7 +58,7 @@ pub use project::{
     At, Bind, COLUMNS_PER_DATASET_MAX, Column, CsvDialect, Dataset, DatasetFormat, DatasetSource,
     EXPECTED_DURATION_S_MAX, FileSource, Identity, KeyServices, KeySettings, LedgerConfig, LedgerLocation,
     LineageSettings, LineageTarget, Output, PATH_BYTES_MAX, Param, ParamType, ParquetOptions, PathTemplate, Pipeline,
-    Project, ProtectRule, RuleMatch, SecretRef, Store, StoreLocation, View, WriteMode,
+    Project, ProtectRule, RuleMatch, SecretRef, Store, StoreLocation, WriteMode,
 };
 pub use render::{Colour, render};
 pub use sarif::to_sarif;
@@ -70,5 +71,6 @@ pub use source::{FileId, PROJECT_FILE_BYTES_MAX, SourceFiles, Span};
 pub use source_table::{KEY_COLUMNS_MAX, SourceTable, SourceTableName, SourceTableNameError};
 pub use suggest::nearest;
 pub use table_list::{LISTED_TABLES_MAX, ListedColumn, ListedTable, table_list};
+pub use view::View;
 pub use yaml::{EXPANDED_BYTES_MAX, YAML_DEPTH_MAX, YAML_VALUES_MAX};
 pub use yaml_value::yaml_value;

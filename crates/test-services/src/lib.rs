@@ -3,6 +3,8 @@
 //! Without them a test skips and says so, except where `CI=true`: there it fails.
 #![forbid(unsafe_code)]
 
+mod pyspark;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+
+pub use pyspark::pyspark;
 
 /// Names the file that says where they are.
 const VARIABLE: &str = "LOCKGATE_TEST_SERVICES";

@@ -1,5 +1,7 @@
 //! `explain`: what a pipeline, or a query, does to each column, and why.
 
+mod spark;
+
 use std::path::Path;
 
 use lockgate_model::Failure;
@@ -7,7 +9,7 @@ use lockgate_plan::{Authorization, ColumnAccess, CompiledQuery, Governed, Output
 use lockgate_project::{Pipeline, Project, WriteMode};
 use serde_json::json;
 
-use crate::cli::{ExplainArgs, Format};
+use crate::cli::{ExplainArgs, ExplainDialect, Format};
 use crate::{context, output};
 
 pub(crate) fn explain(dir: Option<&Path>, args: &ExplainArgs) -> Result<u8, Failure> {
@@ -15,6 +17,10 @@ pub(crate) fn explain(dir: Option<&Path>, args: &ExplainArgs) -> Result<u8, Fail
     if let (Some(sql), Some(principal)) = (&args.sql, &args.principal) {
         let asker = context::asker(&project, principal, &args.groups, args.purpose.as_ref())?;
         let query = context::query(&project, sql, &asker)?;
+        if let Some(ExplainDialect::Spark) = args.dialect {
+            spark::print(&query.plan, args.format)?;
+            return Ok(0);
+        }
         match args.format {
             Format::Text => output::print(&query_text(&project, &query, principal))?,
             Format::Json => output::print_json(&query_json(&project, &query, principal))?,
@@ -23,6 +29,10 @@ pub(crate) fn explain(dir: Option<&Path>, args: &ExplainArgs) -> Result<u8, Fail
     }
     let name = args.pipeline.as_deref().unwrap_or_default();
     let (pipeline, plan) = context::pipeline(&project, name)?;
+    if let Some(ExplainDialect::Spark) = args.dialect {
+        spark::print(&plan, args.format)?;
+        return Ok(0);
+    }
     match args.format {
         Format::Text => output::print(&text(&project, pipeline, &plan))?,
         Format::Json => output::print_json(&json(&project, pipeline, &plan))?,

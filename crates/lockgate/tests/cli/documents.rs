@@ -95,6 +95,17 @@ fn the_list_of_functions_is_the_program_s() {
     }
 }
 
+#[test]
+fn the_functions_in_spark_sql_are_the_program_s() {
+    let page = fs::read_to_string(root().join("docs/spark.md")).unwrap();
+    let (_, table) = page.split_once("\n| function | with |\n|---|---|\n").unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let names = rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split(", "));
+    let mut names: Vec<&str> = names.map(|name| name.trim().trim_matches('`')).collect();
+    names.sort_unstable();
+    assert_eq!(names, lockgate_plan::SPARK_FUNCTIONS);
+}
+
 /// The README's first command, on a copy of the example.
 #[test]
 fn the_example_runs_as_the_readme_says() {

@@ -402,3 +402,27 @@ fn an_interrupted_query_tells_the_ledger_what_it_showed() {
     let verified = site.lockgate(&["verify", "--format", "json"]).exits(0).json();
     assert_eq!((&verified["accesses"], &verified["open_accesses"]), (&json!(1), &json!(0)));
 }
+
+#[test]
+fn a_query_is_explained_in_spark_sql_or_refused_by_the_name_of_what_differs() {
+    let site = governed();
+    let explain = |sql: &str| site.lockgate(&["explain", "--sql", sql, "--as", "sam", "--dialect", "spark"]);
+    let text = explain("SELECT id, name, email FROM customers").exits(0).out;
+    for part in
+        ["-- __lockgate_rid_1: row ids of customers\n", "IS NOT NULL", "regexp_replace(", "sha2(", "`__lockgate_rid`"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let json = ["explain", "--sql", "SELECT count(*) AS n FROM customers", "--as", "sam", "--dialect", "spark"];
+    let json = site.lockgate(&[&json[..], &["--format", "json"]].concat()).exits(0).json();
+    assert_eq!(json["sources"], json!([{ "column": "__lockgate_rid_2", "relation": 0, "dataset": "customers" }]));
+    let refused = explain("SELECT initcap(name) AS name FROM customers").exits(3).err;
+    assert!(refused.contains("`initcap` is not known to give the same in Spark"), "{refused}");
+    assert!(!site.path(".lockgate").exists(), "explaining changes nothing");
+}
+
+#[test]
+fn a_pipeline_that_seals_is_not_written_in_spark_sql() {
+    let refused = Site::new().lockgate(&["explain", "daily", "--dialect", "spark"]).exits(3).err;
+    assert!(refused.contains("is not known to give the same in Spark"), "{refused}");
+}

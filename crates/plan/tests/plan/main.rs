@@ -6,5 +6,6 @@ mod decisions;
 mod execution;
 mod naive;
 mod refusals;
+mod spark;
 mod statements;
 mod support;

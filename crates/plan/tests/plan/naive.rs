@@ -12,6 +12,7 @@ mod compare;
 mod evaluate;
 mod generate;
 mod render;
+pub(crate) mod spark;
 
 /// What is run where nothing else is said.
 const CASES: u64 = 20_000;

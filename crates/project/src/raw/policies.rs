@@ -98,7 +98,7 @@ pub(crate) enum PriorityChoice {
 /// What a policy is about: columns of datasets, or tags.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["datasets"] }, { "required": ["tags"] }, { "required": ["except_tags"] }]))]
+#[schemars(extend("oneOf" = [{ "required": ["datasets"] }, { "required": ["tags"] }]))]
 pub(crate) struct OnEntry {
     /// Names of datasets, or patterns: `*` is any text, `?` any character, and `*` alone every dataset.
     #[schemars(length(min = 1))]
@@ -115,9 +115,6 @@ pub(crate) struct OnEntry {
     /// Tags of columns, or patterns.
     #[schemars(length(min = 1))]
     pub(crate) tags: Option<Texts>,
-    /// Every tag but these.
-    #[schemars(length(min = 1))]
-    pub(crate) except_tags: Option<Texts>,
 }
 
 /// When a policy counts.

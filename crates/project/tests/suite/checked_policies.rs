@@ -71,10 +71,6 @@ fn resources_that_fit_nothing() {
         ["policies/a.yaml:4:15: LG402 warning: the policy `p` fits nothing: it excludes every column"],
         "the second `on` is the third resource"
     );
-    assert_eq!(
-        one_at("on: { except_tags: ['*'] }\n    deny: [{ roles: [r], access: [select] }]", "{ except_tags"),
-        "LG402 warning: the policy `p` fits nothing: it excludes every tag"
-    );
     nothing(&format!("on: {{ datasets: [customers], except_columns: [email] }}\n    {ALLOW}"));
 }
 

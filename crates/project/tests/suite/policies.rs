@@ -240,7 +240,7 @@ fn tags() {
   - {{ policy: all, on: {{ datasets: ['*'] }}, {ANYBODY} }}
   - {{ policy: cards, on: {{ tags: ['pci.*'] }}, deny: [{{ groups: [public], access: [select] }}], deny_except: [{{ users: [sam], access: [select] }}] }}
   - {{ policy: mails, on: {{ tags: [pii.email] }}, mask: [{{ groups: [public], with: 'show_last: 4' }}] }}
-  - {{ policy: others, on: {{ except_tags: [pii.email, pci.pan] }}, deny: [{{ users: [eve], access: [select] }}] }}
+  - {{ policy: names, on: {{ tags: [pii.name] }}, deny: [{{ users: [eve], access: [select] }}] }}
 "
     );
     let project = project(&text);

@@ -22,7 +22,7 @@ use super::evaluate::{Row, rows, visible_ids};
 use super::generate::{Random, query, world as generated};
 use super::render;
 
-const PRINCIPAL: &str = "anna";
+pub(super) const PRINCIPAL: &str = "anna";
 
 /// What became of the queries.
 #[derive(Debug, Default, Clone, Copy)]
@@ -60,7 +60,7 @@ pub(super) fn world(seed: u64, queries: u64) -> Counts {
     (0..queries).map(ask).sum()
 }
 
-fn project(world: &World) -> Project {
+pub(super) fn project(world: &World) -> Project {
     let settings = "version: 1\nproject: naive\nstores:\n  landing: { at: 'file://./landing' }\nkeys:\n  default: \
                     { local: ./keys }\nledger: { at: 'file://./ledger' }\n";
     let mut files = vec![("lockgate.yaml".to_owned(), settings.to_owned())];
@@ -155,8 +155,8 @@ fn sources(column: &ArrayRef, row: usize) -> Vec<i64> {
     }
 }
 
-struct Rows<'a> {
-    world: &'a World,
+pub(super) struct Rows<'a> {
+    pub(super) world: &'a World,
 }
 
 impl Binding for Rows<'_> {

@@ -39,14 +39,13 @@ pub(super) fn any() -> PolicyResource {
 pub(super) fn target(on: &OnEntry, range: &std::ops::Range<usize>, checker: &mut Checker<'_>) -> Option<Target> {
     let has_datasets = on.datasets.is_some() || on.except_datasets.is_some();
     let has_columns = on.columns.is_some() || on.except_columns.is_some();
-    let has_tags = on.tags.is_some() || on.except_tags.is_some();
-    if has_tags && (has_datasets || has_columns) {
+    if on.tags.is_some() && (has_datasets || has_columns) {
         let help = "write two policies, one on tags and one on datasets".to_owned();
         checker.report(Code::InvalidValue, range, "a policy is on tags or on datasets, not on both", Some(help));
         return None;
     }
-    if has_tags {
-        let tags = one_of(on.tags.as_ref(), on.except_tags.as_ref(), "tag", checker)?;
+    if let Some(tags) = &on.tags {
+        let tags = values(texts(tags, "tag", checker), false);
         return Some(Target::Tags(BTreeMap::from([("tag".to_owned(), tags)])));
     }
     let Some(datasets) = &on.datasets else {
