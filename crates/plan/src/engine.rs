@@ -10,8 +10,8 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 /// The most memory that the operators of one plan may hold at a time, in bytes.
 pub const ENGINE_MEMORY_BYTES_MAX: usize = 2 << 30;
 
-/// A session for one plan. It knows no table, no function and no catalog but what the plan brings along, and its memory is
-/// limited to [`ENGINE_MEMORY_BYTES_MAX`].
+/// A session for one plan. It knows no table and no catalog but what the plan brings along, and its memory is limited to
+/// [`ENGINE_MEMORY_BYTES_MAX`]. SQL is planned elsewhere, so that the functions that it knows are out of reach.
 pub fn engine_session() -> Result<SessionContext> {
     let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
     // A correlated count is never null to the planner and nullable to the operators that compute it (DataFusion 55.2).
