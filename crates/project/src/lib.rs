@@ -49,7 +49,7 @@ pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Label, Severity};
 pub use load::{
     CATALOG_DIR, PIPELINES_DIR, POLICIES_DIR, PROJECT_FILE, PROJECT_FILES_MAX, Rejected, VIEWS_DIR, find_root,
 };
-pub use params::{PARAM_VALUE_BYTES_MAX, bind_params};
+pub use params::{PARAM_VALUE_BYTES_MAX, bind_given_params, bind_params};
 pub use policies::{
     DEFAULT_DATABASE, POLICIES_MAX, POLICY_DOCUMENT_BYTES_MAX, POLICY_ITEMS_MAX, Policies, PolicyMask, PolicyOrigin,
     PolicyPart, PolicyResource, UNSEAL_ACCESS, has_dataset_levels, policy_resource,

@@ -25,6 +25,32 @@ pub fn bind_params(
     given: &BTreeMap<String, String>,
     used_by: &[&Dataset],
 ) -> Result<BTreeMap<String, String>, Diagnostics> {
+    bind(pipeline, given, used_by, Unnamed::Defaults)
+}
+
+/// Gives the value of each parameter that was given: any other stands for every value. Fails as [`bind_params`] does, but for
+/// LG030.
+pub fn bind_given_params(
+    pipeline: &Pipeline,
+    given: &BTreeMap<String, String>,
+    used_by: &[&Dataset],
+) -> Result<BTreeMap<String, String>, Diagnostics> {
+    bind(pipeline, given, used_by, Unnamed::StandForAny)
+}
+
+/// What becomes of parameters that are not given.
+#[derive(Clone, Copy)]
+enum Unnamed {
+    Defaults,
+    StandForAny,
+}
+
+fn bind(
+    pipeline: &Pipeline,
+    given: &BTreeMap<String, String>,
+    used_by: &[&Dataset],
+    unnamed: Unnamed,
+) -> Result<BTreeMap<String, String>, Diagnostics> {
     let mut found = Diagnostics::new();
     let in_paths: BTreeSet<&str> = used_by.iter().flat_map(|dataset| dataset.parameters()).collect();
     let known: BTreeSet<&str> = pipeline.params.keys().map(String::as_str).chain(in_paths.iter().copied()).collect();
@@ -36,9 +62,16 @@ pub fn bind_params(
         let declared = pipeline.params.get(name);
         let param_type = declared.map_or(ParamType::Text, |param| param.param_type);
         let default = declared.and_then(|param| param.default.as_ref()).map(|default| &default.value);
-        let Some(value) = given.get(name).or(default) else {
-            found.push(missing(pipeline, name, param_type, used_by));
-            continue;
+        let value = match (given.get(name), unnamed) {
+            (Some(value), _) => value,
+            (None, Unnamed::StandForAny) => continue,
+            (None, Unnamed::Defaults) => match default {
+                Some(value) => value,
+                None => {
+                    found.push(missing(pipeline, name, param_type, used_by));
+                    continue;
+                }
+            },
         };
         let in_path = in_paths.contains(name);
         let fault = value_fault(param_type, value).or_else(|| in_path.then(|| path_fault(value)).flatten());

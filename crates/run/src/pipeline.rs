@@ -16,7 +16,7 @@ use lockgate_model::{
     ColumnName, Failure, FailureKind, InputOrdinal, Protection, RowId, RunId, Sha256Digest, StoreName,
 };
 use lockgate_plan::{Governed, Plan, Protector, RowShape};
-use lockgate_project::{Dataset, Pipeline, StoreLocation, WriteMode, bind_params};
+use lockgate_project::{Dataset, Diagnostics, Pipeline, StoreLocation, WriteMode, bind_given_params, bind_params};
 use lockgate_trust::{Site, SubjectSalts};
 use tokio::runtime::Handle;
 
@@ -81,16 +81,13 @@ pub enum Take {
 pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Failure> {
     let started = Instant::now();
     let RunRequest { project, pipeline, plan, .. } = *request;
-    let params = match request.take {
+    let (bind, spec): (BindParams, _) = match request.take {
         // All files are read, so that a parameter has a value only where one was given.
-        Take::Everything => request.params.clone(),
-        Take::New | Take::Requarantined { .. } => bound_params(project, pipeline, plan, &request.params)?,
+        Take::Everything => (bind_given_params, table_spec(pipeline, plan)?.refreshed()),
+        Take::New | Take::Requarantined { .. } => (bind_params, table_spec(pipeline, plan)?),
     };
+    let params = bound_params(project, pipeline, plan, &request.params, bind)?;
     let store = &pipeline.into.store.value;
-    let spec = match request.take {
-        Take::Everything => table_spec(pipeline, plan)?.refreshed(),
-        Take::New | Take::Requarantined { .. } => table_spec(pipeline, plan)?,
-    };
     let run = new_run_id(request.random.as_ref(), request.now)?;
     let doing = format!("run {run} of {}", pipeline.name.value);
     let principal = Some(pipeline.runs_as.value.clone());
@@ -150,15 +147,20 @@ pub fn run(request: &RunRequest<'_>, runtime: &Handle) -> Result<RunOutcome, Fai
     Ok(attempt.outcome(Some(&written.commit), &written.manifest.inputs, recovered, started))
 }
 
+/// How parameters that are not given are taken.
+type BindParams =
+    fn(&Pipeline, &BTreeMap<String, String>, &[&Dataset]) -> Result<BTreeMap<String, String>, Diagnostics>;
+
 /// The value of each parameter of a run.
 pub(crate) fn bound_params(
     project: &Site,
     pipeline: &Pipeline,
     plan: &Governed<Plan>,
     given: &BTreeMap<String, String>,
+    bind: BindParams,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let datasets: Vec<&Dataset> = plan.reads().filter_map(|table| project.datasets.get(&table.dataset)).collect();
-    bind_params(pipeline, given, &datasets).map_err(|diagnostics| {
+    bind(pipeline, given, &datasets).map_err(|diagnostics| {
         let rendered = lockgate_project::render(&diagnostics, &project.sources, lockgate_project::Colour::Never);
         Failure::new(FailureKind::Invalid, rendered.trim_end().to_owned())
     })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lockgate_model::{DatasetName, Failure, PipelineName, StoreName};
 use lockgate_plan::{Governed, Plan};
-use lockgate_project::Pipeline;
+use lockgate_project::{Pipeline, bind_params};
 use lockgate_trust::Site;
 use serde::Serialize;
 
@@ -52,7 +52,7 @@ pub fn preview(
     plan: &Governed<Plan>,
     params: &BTreeMap<String, String>,
 ) -> Result<Preview, Failure> {
-    let params = bound_params(project, pipeline, plan, params)?;
+    let params = bound_params(project, pipeline, plan, params, bind_params)?;
     let mut inputs = Vec::new();
     for table in plan.reads() {
         let dataset = table.dataset.clone();

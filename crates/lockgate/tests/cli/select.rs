@@ -114,3 +114,13 @@ fn a_full_refresh_makes_a_table_anew_from_everything_that_is_there() {
         site.lockgate(&["verify"]).exits(0);
     }
 }
+
+#[test]
+fn a_full_refresh_takes_no_parameter_that_a_run_would_not_take() {
+    let site = Site::new();
+    for (param, code) in [("dat=2026-11-01", "LG031"), ("date=../../etc", "LG032"), ("date=today", "LG032")] {
+        let refused = site.lockgate(&["run", "daily", "--full-refresh", "--param", param]).exits(2);
+        assert!(refused.err.contains(code), "{param}: {}", refused.err);
+    }
+    site.lockgate(&["run", "daily", "--full-refresh", "--param", "date=2026-11-01"]).exits(0);
+}
