@@ -42,24 +42,27 @@ pub(crate) fn tpch(root: &Path, scale: &str) -> Result<(), String> {
         }
     }
     // Together with the program, so that both have the same dependencies.
-    let built = cargo(root).args(["build", "--release", "-p", "lockgate", "-p", "lockgate-tpch-bench"]).status();
-    if !built.map_err(|error| format!("cargo cannot be started: {error}"))?.success() {
-        return Err("the measurement could not be built".to_owned());
-    }
+    build(root, &["lockgate", "lockgate-tpch-bench"])?;
     let mut bench = Command::new(target(root).join("release/lockgate-tpch-bench"));
     let measured =
         bench.arg(&folder).arg(REPEATS).status().map_err(|error| format!("it cannot be started: {error}"))?;
     if measured.success() { Ok(()) } else { Err("the measurement failed".to_owned()) }
 }
 
+fn build(root: &Path, packages: &[&str]) -> Result<(), String> {
+    let of = packages.iter().flat_map(|package| ["-p", *package]);
+    let built = cargo(root).args(["build", "--release"]).args(of).status();
+    match built.map_err(|error| format!("cargo cannot be started: {error}"))?.success() {
+        true => Ok(()),
+        false => Err(format!("{} could not be built", packages.join(" and "))),
+    }
+}
+
 fn measure(root: &Path, what: &str, beside: &[&str], rows: &[&str]) -> Result<(), String> {
     if let Some(wrong) = rows.iter().find(|rows| rows.parse::<u64>().is_err()) {
         return Err(format!("`{wrong}` is no number of rows"));
     }
-    let built = cargo(root).args(["build", "--release", "-p", "lockgate"]).status();
-    if !built.map_err(|error| format!("cargo cannot be started: {error}"))?.success() {
-        return Err("lockgate could not be built".to_owned());
-    }
+    build(root, &["lockgate"])?;
     let interpreter = python::environment(root)?;
     let mut script = Command::new(&interpreter);
     script.arg(root.join("xtask/python/bench.py")).arg(what);

@@ -22,10 +22,11 @@ pub(crate) fn conformance(root: &Path, folder: &Path) -> Result<(), String> {
     if !folder.is_dir() {
         return Err(format!("{} is no folder", folder.display()));
     }
+    let program = program(root)?;
     let mut tally = Tally::default();
     let scenario = folder.join("openlineage/csv_to_postgres");
     if scenario.is_dir() {
-        let held = openlineage_columns::run(&program(root)?, &scenario, &mut tally)?;
+        let held = openlineage_columns::run(&program, &scenario, &mut tally)?;
         let skipped = files(&scenario, "_event.json").into_iter().filter(|file| !held.contains(file)).count();
         println!(
             "openlineage/csv_to_postgres: {skipped} files skipped: they are of a server and of dbt, which are not run"
@@ -34,15 +35,15 @@ pub(crate) fn conformance(root: &Path, folder: &Path) -> Result<(), String> {
     }
     let parquet = files(&folder.join("parquet-encryption"), ".encrypted");
     if !parquet.is_empty() {
-        parquet_encryption::run(&program(root)?, &parquet, &mut tally)?;
+        parquet_encryption::run(&program, &parquet, &mut tally)?;
     }
     let specification = folder.join("openlineage/spec");
     if specification.is_dir() {
-        openlineage::run(&program(root)?, root, &specification, &mut tally)?;
+        openlineage::run(&program, root, &specification, &mut tally)?;
     }
     let cases = folder.join("ranger");
     if cases.is_dir() {
-        ranger::run(&program(root)?, &cases, &mut tally)?;
+        ranger::run(&program, &cases, &mut tally)?;
     }
     println!("{} passed, {} failed, {} skipped", tally.passed, tally.failed, tally.skipped);
     if tally.failed == 0 { Ok(()) } else { Err(format!("{} cases failed; they are named above", tally.failed)) }

@@ -11,8 +11,6 @@
 //! ```
 //! `first` and `last` are source row ids of the run, so that a range may go over several inputs.
 
-use std::ops::Range;
-
 use lockgate_model::RowId;
 
 use crate::segment::{SegmentError, read, write};
@@ -82,8 +80,8 @@ pub struct ProvenanceSetsBuilder {
     edges: Vec<Edge>,
     /// For each relation, the edge that the next row may continue.
     open: Vec<Option<usize>>,
-    /// The edges that the row before began.
-    previous: Range<usize>,
+    /// Where the edges begin that the row before began.
+    previous: usize,
     rows: i64,
 }
 
@@ -123,22 +121,20 @@ impl ProvenanceSetsBuilder {
         // Rows of one window have the same sources: they are kept once, for so many rows.
         let begun = self.edges.iter().rev().take_while(|edge| edge.output_row == self.rows).count();
         let this = self.edges.len() - begun;
-        let before = self.previous.start..self.previous.end.min(this);
-        let same = begun > 0
-            && before.len() == begun
-            && this == before.end
-            && self.edges.iter().skip(before.start).zip(self.edges.iter().skip(this)).take(begun).all(
-                |(before, edge)| {
-                    let continues = before.output_row + before.count == self.rows;
-                    let of = |edge: &Edge| (edge.kind, edge.relation, edge.first, edge.last);
-                    edge.kind != SetKind::Each && continues && of(before) == of(edge)
-                },
-            );
+        let before = self.edges.get(self.previous..this).unwrap_or_default();
+        let new = self.edges.get(this..).unwrap_or_default();
+        let sources = |edge: &Edge| (edge.kind, edge.relation, edge.first, edge.last);
+        let continues = |before: &Edge, new: &Edge| {
+            new.kind != SetKind::Each
+                && before.output_row + before.count == self.rows
+                && sources(before) == sources(new)
+        };
+        let same = begun > 0 && before.len() == begun && before.iter().zip(new).all(|(a, b)| continues(a, b));
         if same {
             self.edges.truncate(this);
-            self.edges.iter_mut().skip(before.start).for_each(|edge| edge.count += 1);
+            self.edges.iter_mut().skip(self.previous).for_each(|edge| edge.count += 1);
         } else {
-            self.previous = this..self.edges.len();
+            self.previous = this;
         }
         self.rows += 1;
     }

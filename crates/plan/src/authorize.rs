@@ -20,7 +20,7 @@ use lockgate_model::{ColumnName, DatasetName, Form, Mask, PrincipalName, Protect
 use lockgate_policy::{Decision, Engine, MatchType, Request, ResourceTag, TagData, Values};
 use lockgate_project::{Code, PolicyMask, PolicyResource, Project, UNSEAL_ACCESS, policy_resource};
 
-use crate::guard::{Guard, has_subqueries};
+use crate::guard::{Guard, GuardedTableFacts, has_subqueries};
 use crate::mask::masked_type;
 use crate::pin_condition::pin_conditions;
 use crate::policy_expression::{RowFilter, custom_mask, name_of, row_filter, whole_table};
@@ -254,19 +254,16 @@ fn guarded(table: &Arc<Table>, authorization: &Authorization, tables: &Tables) -
         values.push(value.alias(column.name.as_str()));
         columns.push(seen);
     }
-    let is_whole = columns.len() == table.columns.len() && is_clear.iter().all(|is_clear| *is_clear);
-    let subject = table
-        .subject
-        .clone()
-        .filter(|subject| columns.iter().zip(&is_clear).any(|(column, is_clear)| column.name == *subject && *is_clear));
-    let mut seen = Table { columns: columns.clone(), subject, guard: None, ..table.as_ref().clone() };
-    if is_whole && authorization.rows.is_none() {
+    let clear = columns.iter().zip(&is_clear).filter(|(_, is_clear)| **is_clear);
+    let clear_columns: BTreeSet<ColumnName> = clear.map(|(column, _)| column.name.clone()).collect();
+    let is_whole = clear_columns.len() == table.columns.len();
+    let subject = table.subject.clone().filter(|subject| clear_columns.contains(subject));
+    let mut seen = Table { columns, subject, guard: None, ..table.as_ref().clone() };
+    let has_row_filter = authorization.rows.is_some();
+    if is_whole && !has_row_filter {
         return Ok(seen);
     }
-    let clear = columns.iter().zip(&is_clear).filter(|(_, is_clear)| **is_clear);
-    let clear_columns = clear.map(|(column, _)| column.name.clone()).collect();
     let mut is_comparable = is_clear;
-    let has_row_filter = authorization.rows.is_some();
     let mut plan = scan;
     if let Some((filter, policy)) = &authorization.rows {
         let refuse = |reason: String| not_evaluable(table, policy, &reason);
@@ -283,7 +280,8 @@ fn guarded(table: &Arc<Table>, authorization: &Authorization, tables: &Tables) -
     let plan = plan.map_err(|error| not_evaluable(table, &undecided(), &error.strip_backtrace()))?;
     let has_subqueries =
         has_subqueries(&plan).map_err(|error| not_evaluable(table, &undecided(), &error.to_string()))?;
-    seen.guard = Some(Arc::new(Guard { plan, is_comparable, clear_columns, has_row_filter, unsealed, has_subqueries }));
+    let facts = GuardedTableFacts { has_row_filter, clear_columns };
+    seen.guard = Some(Arc::new(Guard { plan, is_comparable, facts, unsealed, has_subqueries }));
     Ok(seen)
 }
 

@@ -56,7 +56,12 @@ pub struct Compiled {
 /// Compiles every pipeline, as the policies stand at a time. What a pipeline writes is a table for the others, with the
 /// levels and forms that it has there.
 pub fn compile(project: &Project, at: Timestamp) -> Compiled {
-    compile_all(project, at).0
+    let (mut compiled, tables) = compile_all(project, at);
+    // Where pipelines wait for one another, what they write is not known.
+    if !compiled.order.is_empty() || project.pipelines.is_empty() {
+        compiled.diagnostics.extend(check_views(project, &tables));
+    }
+    compiled
 }
 
 /// Also gives every dataset that can be read: those of the catalog and what pipelines without errors write.
@@ -94,7 +99,6 @@ pub(crate) fn compile_all(project: &Project, at: Timestamp) -> (Compiled, Tables
             Err(problems) => compiled.diagnostics.extend(problems.iter().map(|problem| place(problem, pipeline))),
         }
     }
-    compiled.diagnostics.extend(check_views(project, &tables));
     (compiled, tables)
 }
 
@@ -167,11 +171,9 @@ fn sealed_column(dataset: &DatasetName, column: &OutputColumn, tables: &Tables) 
         columns.iter().find(|column| column.name == source.column)?.sealed.as_ref()
     });
     let sources: Vec<&SealedColumn> = sources.collect();
-    let types: BTreeSet<String> = sources.iter().map(|source| source.value_type.to_string()).collect();
-    let value_type = match (types.len(), sources.first()) {
-        (1, Some(source)) => source.value_type,
-        _ => ValueType::Text,
-    };
+    let first = sources.first().map(|source| source.value_type);
+    let is_of_all = |wanted: &ValueType| sources.iter().all(|source| source.value_type == *wanted);
+    let value_type = first.filter(is_of_all).unwrap_or(ValueType::Text);
     let sealed_for = sources.iter().flat_map(|source| source.sealed_for.iter().cloned()).collect();
     Some(SealedColumn { sealed_for, value_type, bound_to, erase_by })
 }
@@ -204,11 +206,9 @@ fn compile_pipeline(
         if hidden.is_empty() { problems } else { hidden }
     })?;
     let one = |problem: Box<Problem>| vec![*problem];
-    refuse_lost_nulls(&query.plan, &query.places).map_err(one)?;
-    let classified = classify(&query.plan, project.lattice.lowest(), &query.places).map_err(one)?;
+    let Analysed { classified, typed } = analyse(&query, project.lattice.lowest()).map_err(one)?;
     let of_all_rows = classified.of_all_rows().into_iter().collect();
     let Classified { columns: facts, selections } = classified;
-    let typed = coerce_types(&query.plan).map_err(one)?;
     let names = output_names(&query)?;
     let candidates: Vec<Candidate> = names
         .into_iter()
@@ -239,6 +239,21 @@ fn compile_pipeline(
     let plan = govern(&query, columns, of_all_rows)?;
     incremental(pipeline, &plan)?;
     Ok((plan, warnings))
+}
+
+/// What is known of a query that the engine can be asked.
+pub(crate) struct Analysed {
+    /// Of each column, and by what the rows were chosen.
+    pub(crate) classified: Classified,
+    /// The plan with the types that the planner leaves open.
+    pub(crate) typed: LogicalPlan,
+}
+
+/// Refuses what is not governed, what the engine would answer wrongly, and what has no type that fits.
+pub(crate) fn analyse(query: &Query, lowest: Level) -> Result<Analysed, Box<Problem>> {
+    refuse_lost_nulls(&query.plan, &query.places)?;
+    let classified = classify(&query.plan, lowest, &query.places)?;
+    Ok(Analysed { classified, typed: coerce_types(&query.plan)? })
 }
 
 /// A plan whose rows name their sources, with its columns protected.
@@ -346,13 +361,8 @@ fn filter_warnings(selections: &[Selection], sink: &Sink<'_>) -> Vec<Problem> {
 }
 
 fn place(problem: &Problem, pipeline: &Pipeline) -> Diagnostic {
-    let span = match &problem.at {
+    problem.diagnostic(match &problem.at {
         Some(range) => pipeline.sql_span(range.start, range.len()),
         None => pipeline.sql.span,
-    };
-    let diagnostic = Diagnostic::new(problem.code, span, problem.message.clone()).labelled(problem.label.clone());
-    match &problem.help {
-        Some(help) => diagnostic.with_help(help.clone()),
-        None => diagnostic,
-    }
+    })
 }

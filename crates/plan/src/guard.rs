@@ -25,10 +25,8 @@ pub(crate) struct Guard {
     pub(crate) plan: LogicalPlan,
     /// For each visible column, whether comparisons with it may be evaluated inside.
     pub(crate) is_comparable: Vec<bool>,
-    /// The columns that are seen as they are.
-    pub(crate) clear_columns: BTreeSet<ColumnName>,
-    /// Whether rows are held back.
-    pub(crate) has_row_filter: bool,
+    /// What gets past it.
+    pub(crate) facts: GuardedTableFacts,
     /// The sealed columns that are opened for whoever asks.
     pub(crate) unsealed: BTreeMap<ColumnName, SealedColumn>,
     /// Whether the policy looks at other rows than the one that it decides of.
@@ -55,9 +53,7 @@ pub struct GuardedTableFacts {
 pub(crate) fn guarded_tables(plan: &LogicalPlan) -> Result<BTreeMap<DatasetName, GuardedTableFacts>> {
     let mut found = BTreeMap::new();
     for_each_guard(plan, &mut |table, guard| {
-        let facts =
-            GuardedTableFacts { has_row_filter: guard.has_row_filter, clear_columns: guard.clear_columns.clone() };
-        found.insert(table.dataset.clone(), facts);
+        found.insert(table.dataset.clone(), guard.facts.clone());
         Ok(())
     })?;
     Ok(found)

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use lockgate_project::Code;
+use lockgate_project::{Code, Diagnostic, Span};
 
 /// What is wrong, where in the SQL, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,15 @@ impl Problem {
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
+    }
+
+    /// The diagnostic that it is, once its place in a file is known.
+    pub fn diagnostic(&self, span: Span) -> Diagnostic {
+        let diagnostic = Diagnostic::new(self.code, span, self.message.clone()).labelled(self.label.clone());
+        match &self.help {
+            Some(help) => diagnostic.with_help(help.clone()),
+            None => diagnostic,
+        }
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {

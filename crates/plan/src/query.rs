@@ -4,14 +4,12 @@ use std::collections::BTreeSet;
 
 use datafusion::common::Column;
 use lockgate_model::{ColumnName, Form};
-use lockgate_project::{Code, Diagnostic, Diagnostics, Project, SourceFiles, Span};
+use lockgate_project::{Code, Diagnostics, Project, SourceFiles, Span};
 
 use crate::authorize::{Asker, Authorization, Deciders, SealedValues};
-use crate::classify::classify;
-use crate::compile::{catalog_tables, coerce_types, compile_all, govern};
+use crate::compile::{Analysed, analyse, catalog_tables, compile_all, govern};
 use crate::facts::Facts;
 use crate::governed::{Governed, Plan};
-use crate::null_aware::refuse_lost_nulls;
 use crate::output_column::OutputColumn;
 use crate::problem::Problem;
 use crate::see::{Seen, see, see_all};
@@ -61,10 +59,8 @@ fn compile_one(project: &Project, sql: &str, asker: &Asker) -> Result<CompiledQu
         plan_query(sql, &all, &project.views).err().unwrap_or(problems)
     })?;
     let one = |problem: Box<Problem>| vec![*problem];
-    refuse_lost_nulls(&query.plan, &query.places).map_err(one)?;
-    let classified = classify(&query.plan, project.lattice.lowest(), &query.places).map_err(one)?;
+    let Analysed { classified, typed } = analyse(&query, project.lattice.lowest()).map_err(one)?;
     let of_all_rows = classified.of_all_rows().into_iter().collect();
-    let typed = coerce_types(&query.plan).map_err(one)?;
     let mut names = Names::default();
     let mut columns = Vec::new();
     for (index, ((column, field), facts)) in
@@ -143,14 +139,9 @@ fn refused(sql: &str, problems: &[Problem]) -> RefusedQuery {
     let diagnostic = |problem: &Problem| {
         let range = problem.at.clone().unwrap_or(0..sql.len());
         let span = Span { file, start: range.start, end: range.end };
-        let diagnostic = Diagnostic::new(problem.code, span, problem.message.clone());
-        let diagnostic = match problem.code {
-            Code::PolicyNotEvaluable => diagnostic,
-            _ => diagnostic.labelled(problem.label.clone()),
-        };
-        match &problem.help {
-            Some(help) => diagnostic.with_help(help.clone()),
-            None => diagnostic,
+        match problem.code {
+            Code::PolicyNotEvaluable => Problem { label: String::new(), ..problem.clone() }.diagnostic(span),
+            _ => problem.diagnostic(span),
         }
     };
     RefusedQuery { diagnostics: problems.iter().map(diagnostic).collect(), sources }

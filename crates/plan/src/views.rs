@@ -22,7 +22,7 @@ use lockgate_model::DatasetName;
 use lockgate_project::{Code, Diagnostic, Diagnostics, Project, View};
 
 use crate::chain_limit::{refuse_many_relations, refuse_many_scans};
-use crate::classify::classify;
+use crate::compile::analyse;
 use crate::problem::Problem;
 use crate::sql::{Catalog, Tables, names_in, parse_one, parser_options, plan_query};
 
@@ -55,10 +55,7 @@ pub(crate) fn check_views(project: &Project, tables: &Tables) -> Diagnostics {
         }
         let problems = match plan_query(&view.sql.value, tables, &project.views) {
             Err(problems) => problems,
-            Ok(query) => {
-                let classified = classify(&query.plan, project.lattice.lowest(), &query.places);
-                classified.err().into_iter().map(|problem| *problem).collect()
-            }
+            Ok(query) => analyse(&query, project.lattice.lowest()).err().into_iter().map(|problem| *problem).collect(),
         };
         found.extend(problems.iter().map(|problem| place(problem, view)));
     }
@@ -66,55 +63,44 @@ pub(crate) fn check_views(project: &Project, tables: &Tables) -> Diagnostics {
 }
 
 fn place(problem: &Problem, view: &View) -> Diagnostic {
-    let span = match &problem.at {
+    problem.diagnostic(match &problem.at {
         Some(range) => view.sql_span(range.start, range.len()),
         None => view.sql.span,
-    };
-    let diagnostic = Diagnostic::new(problem.code, span, problem.message.clone()).labelled(problem.label.clone());
-    match &problem.help {
-        Some(help) => diagnostic.with_help(help.clone()),
-        None => diagnostic,
-    }
+    })
 }
 
-/// The views, planned where they are named.
+/// The views, planned where they are named: each once, however often that is.
 pub(crate) struct PlannedViews<'a> {
     views: &'a Views,
-    /// Those that are being planned, from the outermost on: one that reads itself has no plan.
-    open: RefCell<Vec<String>>,
-    /// Those that were planned: each once, however often it is named.
+    /// Without a plan: one that can't be planned, or that is being planned, so that one that reads itself has none.
     planned: RefCell<BTreeMap<String, Option<Arc<ViewSource>>>>,
 }
 
 impl<'a> PlannedViews<'a> {
     pub(crate) fn new(views: &'a Views) -> Self {
-        Self { views, open: RefCell::default(), planned: RefCell::default() }
+        Self { views, planned: RefCell::default() }
     }
 
     /// The plan of a view over what the catalog has; `None` where there is no such view or it can't be planned.
     pub(crate) fn plan(&self, name: &str, catalog: &Catalog<'_>) -> Option<Arc<dyn TableSource>> {
         let view = self.views.get(name)?;
-        if let Some(planned) = self.planned.borrow().get(name) {
-            return planned.clone().map(|view| view as Arc<dyn TableSource>);
-        }
-        if self.open.borrow().iter().any(|open| open == name) {
-            return None;
-        }
-        self.open.borrow_mut().push(name.to_owned());
-        let planned = plan_one(view, catalog);
-        self.open.borrow_mut().pop();
-        let planned = planned.map(|plan| Arc::new(ViewSource { schema: Arc::clone(plan.schema().inner()), plan }));
-        self.planned.borrow_mut().insert(name.to_owned(), planned.clone());
+        let known = self.planned.borrow().get(name).cloned();
+        let planned = known.unwrap_or_else(|| {
+            self.planned.borrow_mut().insert(name.to_owned(), None);
+            let planned = plan_one(view, catalog).map(Arc::new);
+            self.planned.borrow_mut().insert(name.to_owned(), planned.clone());
+            planned
+        });
         planned.map(|view| view as Arc<dyn TableSource>)
     }
 }
 
-fn plan_one(view: &View, catalog: &Catalog<'_>) -> Option<LogicalPlan> {
+fn plan_one(view: &View, catalog: &Catalog<'_>) -> Option<ViewSource> {
     let statement = parse_one(&view.sql.value).ok()?;
     refuse_many_relations(&statement).ok()?;
     let plan = SqlToRel::new_with_options(catalog, parser_options()).sql_statement_to_plan(statement).ok()?;
     refuse_many_scans(&plan).ok()?;
-    Some(plan)
+    Some(ViewSource { schema: Arc::clone(plan.schema().inner()), plan })
 }
 
 /// The query of a view, which the planner puts in the place of its name.

@@ -214,7 +214,7 @@ impl Comparer<'_, '_> {
         if sides.iter().any(|side| side.sources.gds.is_some()) {
             self.found.open.push("what datasets share".to_owned());
         }
-        let mut regions = Regions::new(sides, self.kind, everything.then_some(()).map_or(Some(&changed), |()| None));
+        let mut regions = Regions::new(sides, self.kind, (!everything).then_some(&changed));
         regions.each(&mut |region| self.region(region));
         for limit in regions.limits {
             self.stop(limit);

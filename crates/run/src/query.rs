@@ -111,12 +111,13 @@ pub fn query(
     let mut shown = Shown::default();
     let findings = Arc::new(Findings::default());
     let mut telling = Telling::new(project, plan, &inputs, Arc::clone(&findings));
+    let hidden = hidden(plan);
     let binding = RunBinding {
         inputs: &inputs,
         protectors: BTreeMap::new(),
         unsealers,
         prunes: true,
-        hidden: hidden(plan),
+        hidden: hidden.clone(),
         findings: Arc::clone(&findings),
         progress: Arc::new(Silent),
     };
@@ -143,18 +144,17 @@ pub fn query(
         source_rows: rows.rows(),
         is_exact: rows.is_exact(),
     };
-    let told = workspace.journal.append(vec![(Event::AccessResult(result), attached)]);
+    let appended = workspace.journal.append(vec![(Event::AccessResult(result), attached)]);
     ended?;
-    told?;
+    appended?;
     let found = findings.take();
     // Records of a table that the asker sees part of are not counted: they may be of the other part.
-    let hidden = hidden(plan);
     let is_told = |input: &InputOrdinal| {
         let input = usize::try_from(input.get()).ok().and_then(|input| inputs.get(input));
         input.is_some_and(|input| !hidden.contains(&input.entry.dataset))
     };
-    let told = found.iter().filter(|(input, _)| is_told(input));
-    let unreadable = told.map(|(_, finding)| finding.set_aside.len() as u64).sum();
+    let unreadable = found.iter().filter(|(input, _)| is_told(input));
+    let unreadable = unreadable.map(|(_, finding)| finding.set_aside.len() as u64).sum();
     let parquet_bytes = found.values().map(|finding| finding.bytes).sum();
     let whole =
         whole.into_iter().map(|(relation, first, last)| SourceRange { relation, kind: SetKind::Whole, first, last });

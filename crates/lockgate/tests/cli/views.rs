@@ -94,6 +94,13 @@ fn what_is_wrong_with_a_view_is_placed_in_its_file() {
         ("c", "view: c\nsql: SELECT c.id FROM c\n", "LG033", "reads itself"),
         ("customers", "view: customers\nsql: SELECT 1 AS x\n", "LG0", "the name of a dataset"),
         ("d", "view: named\nsql: SELECT 1 AS x\n", "LG0", "declared twice"),
+        (
+            "g",
+            "view: g\nsql: SELECT id FROM customers WHERE (id IN (SELECT id FROM customers)) IS NULL\n",
+            "LG105",
+            "g.yaml:2",
+        ),
+        ("h", "view: h\nsql: SELECT id FROM customers WHERE born > true\n", "LG1", "views/h.yaml:2"),
         ("e", "view: e\nsql: ''\n", "LG010", "`sql` is empty"),
         ("f", "view: f\nsql: SELECT 1 AS x\nrows: 3\n", "LG0", "rows"),
     ] {

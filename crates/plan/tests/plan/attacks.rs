@@ -15,10 +15,11 @@ use datafusion::common::Result;
 use datafusion::datasource::MemTable;
 use datafusion::physical_plan::{collect, displayable};
 use datafusion::prelude::SessionContext;
-use jiff::Timestamp;
 use lockgate_model::{ColumnName, DatasetName};
-use lockgate_plan::{Asker, Binding, OutputColumn, Protector, Table, Unsealer, compile_query, engine_session};
+use lockgate_plan::{Binding, OutputColumn, Protector, Table, Unsealer, compile_query, engine_session};
 use lockgate_project::Project;
+
+use crate::support::asker;
 
 const PROJECT: &str = "version: 1\nproject: bank\nstores:\n  landing: { at: 'file://./landing' }\nkeys:\n  default: { local: \
                        ./keys }\nledger: { at: 'file://./ledger' }\n";
@@ -105,13 +106,7 @@ async fn governed_by(policies: &str, sql: &str) -> (String, String) {
     ];
     let (project, _) = Project::from_files(Path::new("/nowhere"), &files, &|_| None)
         .unwrap_or_else(|rejected| panic!("{:#?}", rejected.diagnostics));
-    let asker = Asker {
-        principal: "anna".parse().unwrap(),
-        groups: Vec::new(),
-        purpose: None,
-        address: None,
-        at: Timestamp::UNIX_EPOCH,
-    };
+    let asker = asker("anna");
     let compiled = match compile_query(&project, sql, &asker) {
         Ok(compiled) => compiled,
         Err(refused) => {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lockgate_plan::{Compiled, Governed, OutputColumn, Plan, compile};
+use lockgate_plan::{Asker, Compiled, Governed, OutputColumn, Plan, compile};
 use lockgate_project::Project;
 
 pub(crate) const PROJECT: &str = "\
@@ -81,4 +81,15 @@ pub(crate) fn outline(project: &Project, column: &OutputColumn) -> String {
     let tags: Vec<_> = column.tags.iter().map(|tag| tag.as_str()).collect();
     let protection = column.protection.as_ref().map_or_else(|| column.form.to_string(), ToString::to_string);
     format!("{}: {} [{}] {protection}", column.name, project.lattice.name(column.level), tags.join(" "))
+}
+
+/// Somebody in no group, who asks in 1970.
+pub(crate) fn asker(principal: &str) -> Asker {
+    Asker {
+        principal: principal.parse().unwrap(),
+        groups: Vec::new(),
+        purpose: None,
+        address: None,
+        at: jiff::Timestamp::UNIX_EPOCH,
+    }
 }

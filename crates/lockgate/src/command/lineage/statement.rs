@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lockgate_model::{Failure, FailureKind};
 use lockgate_plan::{NamedTable, NamedTables, Problem, SQL_BYTES_MAX, SqlDialect, is_type, lineage_of_statement};
-use lockgate_project::{Diagnostic, Diagnostics, PROJECT_FILE_BYTES_MAX, SourceFiles, Span, table_list};
+use lockgate_project::{Diagnostics, PROJECT_FILE_BYTES_MAX, SourceFiles, Span, table_list};
 
 use super::datasets::Graph;
 use super::{InputJson, OutputJson, below, branch};
@@ -106,11 +106,6 @@ fn shown(problem: &Problem, sql: &str) -> Failure {
     let file = sources.add("--sql", sql);
     let at = problem.at.clone().unwrap_or(0..sql.len());
     let span = Span { file, start: at.start, end: at.end };
-    let diagnostic = Diagnostic::new(problem.code, span, problem.message.clone()).labelled(problem.label.clone());
-    let diagnostic = match &problem.help {
-        Some(help) => diagnostic.with_help(help.clone()),
-        None => diagnostic,
-    };
-    context::tell(&Diagnostics::from_iter([diagnostic]), &sources);
+    context::tell(&Diagnostics::from_iter([problem.diagnostic(span)]), &sources);
     Failure::new(FailureKind::Invalid, "the statement has no lineage that can be told")
 }

@@ -10,12 +10,13 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::datasource::MemTable;
 use datafusion::physical_plan::collect;
-use jiff::Timestamp;
 use lockgate_model::{ColumnName, DatasetName};
 use lockgate_plan::{
-    Asker, Binding, CompiledQuery, OutputColumn, Protector, RowSet, Table, Unsealer, compile_query, engine_session,
+    Binding, CompiledQuery, OutputColumn, Protector, RowSet, Table, Unsealer, compile_query, engine_session,
 };
 use lockgate_project::Project;
+
+use crate::support::asker;
 
 use super::ast::{Query, Sources, Value, World};
 use super::evaluate::{Row, rows, visible_ids};
@@ -73,13 +74,7 @@ pub(super) fn project(world: &World) -> Project {
 
 async fn ask(project: &Project, world: &World, query: &Query, told: &str) -> Counts {
     let sql = render::query(query);
-    let asker = Asker {
-        principal: PRINCIPAL.parse().unwrap(),
-        groups: Vec::new(),
-        purpose: None,
-        address: None,
-        at: Timestamp::UNIX_EPOCH,
-    };
+    let asker = asker(PRINCIPAL);
     let asked = Counts { asked: 1, ..Counts::default() };
     let compiled = match compile_query(project, &sql, &asker) {
         Ok(compiled) => compiled,

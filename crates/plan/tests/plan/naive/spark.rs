@@ -1,7 +1,6 @@
 //! Generated queries as Spark SQL: the text, read again, gives the rows and row ids of the plan.
 
-use jiff::Timestamp;
-use lockgate_plan::{Asker, Binding, Governed, Plan, SparkError, SparkSql, compile_query};
+use lockgate_plan::{Binding, Governed, Plan, SparkError, SparkSql, compile_query};
 
 use super::ast::{Type, Value, World};
 use super::compare::{PRINCIPAL, Rows, project};
@@ -9,6 +8,7 @@ use super::generate::{Random, query, world};
 use super::{QUERIES_PER_WORLD, number, render};
 use crate::spark::pyspark::SparkTable;
 use crate::spark::results::{run_over, run_sorted};
+use crate::support::asker;
 
 /// How many queries are written where nothing else is said; some are refused.
 const CASES: u64 = 400;
@@ -45,13 +45,7 @@ impl Generated {
         let mut random = Random::new(self.seed);
         let world = world(&mut random);
         let project = project(&world);
-        let asker = Asker {
-            principal: PRINCIPAL.parse().unwrap(),
-            groups: Vec::new(),
-            purpose: None,
-            address: None,
-            at: Timestamp::UNIX_EPOCH,
-        };
+        let asker = asker(PRINCIPAL);
         let write = |number| {
             let sql = render::query(&query(&mut random, &world));
             let plan = compile_query(&project, &sql, &asker).ok()?.plan;

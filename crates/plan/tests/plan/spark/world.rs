@@ -9,11 +9,10 @@ use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::Result;
 use datafusion::datasource::MemTable;
-use jiff::Timestamp;
-use lockgate_plan::{
-    Asker, Binding, Governed, OutputColumn, Plan, Protector, SparkError, Table, Unsealer, compile_query,
-};
+use lockgate_plan::{Binding, Governed, OutputColumn, Plan, Protector, SparkError, Table, Unsealer, compile_query};
 use lockgate_project::Project;
+
+use crate::support::asker;
 
 use super::cases::{Case, Expected};
 use super::pyspark::SparkTable;
@@ -230,13 +229,7 @@ pub(super) fn project_of(files: &[(&str, &str)]) -> Project {
 }
 
 pub(super) fn compile(project: &Project, case: &Case) -> Governed<Plan> {
-    let asker = Asker {
-        principal: case.principal.parse().unwrap(),
-        groups: Vec::new(),
-        purpose: None,
-        address: None,
-        at: Timestamp::UNIX_EPOCH,
-    };
+    let asker = asker(&case.principal);
     match compile_query(project, &case.sql, &asker) {
         Ok(compiled) => compiled.plan,
         Err(refused) => {

@@ -54,7 +54,7 @@ pub(super) fn target(on: &OnEntry, range: &std::ops::Range<usize>, checker: &mut
         return None;
     };
     let columns =
-        if has_columns { one_of(on.columns.as_ref(), on.except_columns.as_ref(), "column", checker)? } else { any() };
+        if has_columns { one_of_columns(on.columns.as_ref(), on.except_columns.as_ref(), checker)? } else { any() };
     let mut tables = tables(datasets, checker);
     if let Some(excepted) = &on.except_datasets {
         except(&mut tables, excepted, checker)?;
@@ -62,17 +62,16 @@ pub(super) fn target(on: &OnEntry, range: &std::ops::Range<usize>, checker: &mut
     (!tables.is_empty()).then_some(Target::Datasets { tables, columns })
 }
 
-fn one_of(
+fn one_of_columns(
     named: Option<&Texts>,
     excepted: Option<&Texts>,
-    kind: &str,
     checker: &mut Checker<'_>,
 ) -> Option<PolicyResource> {
     match (named, excepted) {
-        (Some(named), None) => Some(values(texts(named, kind, checker), false)),
-        (None, Some(excepted)) => Some(values(texts(excepted, kind, checker), true)),
+        (Some(named), None) => Some(values(texts(named, "column", checker), false)),
+        (None, Some(excepted)) => Some(values(texts(excepted, "column", checker), true)),
         (Some(_), Some(excepted)) => {
-            let message = format!("`{kind}s` and `except_{kind}s` together say two things");
+            let message = "`columns` and `except_columns` together say two things";
             let help = "keep one of the two keys".to_owned();
             checker.report(Code::InvalidValue, &excepted.range, message, Some(help));
             None
