@@ -280,6 +280,7 @@ fn plan_problem(text: &str, tables: &Tables) -> Problem {
         return Problem::new(Code::UnknownTable, format!("there is no dataset `{name}`")).help(
             match lockgate_project::nearest(name, tables.keys().map(DatasetName::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
+                None if known.is_empty() => "there is no dataset to read".to_owned(),
                 None => format!("the catalog has {}", known.join(", ")),
             },
         );

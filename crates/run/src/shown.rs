@@ -43,8 +43,13 @@ pub enum ShownRows {
         /// The last.
         last: u64,
     },
-    /// One row, by its number in this answer, from one: the same number is the same row.
-    Numbered(u64),
+    /// By their numbers in this answer, from one: the same number is the same row.
+    Numbered {
+        /// The first.
+        first: u64,
+        /// The last.
+        last: u64,
+    },
     /// Some rows.
     Some,
 }
@@ -91,7 +96,7 @@ impl<'a> Telling<'a> {
                 self.tell_rows(input, first, last, is_exact, &mut found)?;
             }
         }
-        Ok(found.into_iter().collect())
+        Ok(joined(found))
     }
 
     fn tell_rows(
@@ -117,13 +122,34 @@ impl<'a> Telling<'a> {
                 let row = RowId::new(InputOrdinal::new(input).map_err(failures::bug)?, row);
                 let next = self.numbers.len() as u64 + 1;
                 let number = *self.numbers.entry(row.map_err(failures::bug)?).or_insert(next);
-                found.insert(ShownSource { dataset: dataset.clone(), rows: ShownRows::Numbered(number), is_exact });
+                found.insert(ShownSource {
+                    dataset: dataset.clone(),
+                    rows: ShownRows::Numbered { first: number, last: number },
+                    is_exact,
+                });
             }
         } else {
             found.insert(ShownSource { dataset, rows: ShownRows::Some, is_exact });
         }
         Ok(())
     }
+}
+
+/// Numbers that follow one another as one.
+fn joined(sources: BTreeSet<ShownSource>) -> Vec<ShownSource> {
+    let mut all: Vec<ShownSource> = Vec::with_capacity(sources.len());
+    for source in sources {
+        if let (ShownRows::Numbered { first, last }, Some(before)) = (&source.rows, all.last_mut())
+            && before.dataset == source.dataset
+            && let ShownRows::Numbered { last: end, .. } = &mut before.rows
+            && *end + 1 == *first
+        {
+            *end = *last;
+        } else {
+            all.push(source);
+        }
+    }
+    all
 }
 
 /// Ranges that are collected before they are brought in order the first time.

@@ -168,7 +168,9 @@ fn source_json(source: &ShownSource) -> Value {
         ShownRows::At { store, path, first, last } => json!({
             "dataset": dataset, "store": store, "path": path, "first_row": first, "last_row": last, "exact": is_exact
         }),
-        ShownRows::Numbered(number) => json!({ "dataset": dataset, "number": number, "exact": is_exact }),
+        ShownRows::Numbered { first, last } => json!({
+            "dataset": dataset, "first_number": first, "last_number": last, "exact": is_exact
+        }),
         ShownRows::Some => json!({ "dataset": dataset, "exact": is_exact }),
     }
 }
@@ -180,7 +182,8 @@ fn place(source: &ShownSource) -> String {
     match &source.rows {
         ShownRows::At { path, first, last, .. } if first == last => format!("{path}:{some}{first}"),
         ShownRows::At { path, first, last, .. } => format!("{path}:{some}{first}-{last}"),
-        ShownRows::Numbered(number) => format!("{}#{number}", source.dataset),
+        ShownRows::Numbered { first, last } if first == last => format!("{}#{first}", source.dataset),
+        ShownRows::Numbered { first, last } => format!("{}#{first}-{last}", source.dataset),
         ShownRows::Some => format!("{}{some}", source.dataset),
     }
 }

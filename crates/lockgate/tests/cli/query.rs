@@ -343,10 +343,13 @@ fn sources_tell_nothing_of_what_is_hidden() {
     let site = opted_out();
     let sql = "SELECT id FROM customers ORDER BY id";
     let shown = site.lockgate(&["query", sql, "--as", "sam", "--provenance", "--format", "json"]).exits(0).json();
-    let source = |number: u64| json!([{ "dataset": "customers", "number": number, "exact": true }]);
+    let source =
+        |number: u64| json!([{ "dataset": "customers", "first_number": number, "last_number": number, "exact": true }]);
     assert_eq!(shown, json!([{ "id": 1, "lockgate_sources": source(1) }, { "id": 3, "lockgate_sources": source(2) }]));
     let text = site.lockgate(&["query", sql, "--as", "sam", "--provenance"]).exits(0);
     assert!(text.out.contains("customers#2") && !text.out.contains(".csv"), "{}", text.out);
+    let all = site.lockgate(&["query", "SELECT count(*) AS n FROM customers", "--as", "sam", "--provenance"]).exits(0);
+    assert!(all.out.contains("customers#1-2"), "{}", all.out);
     let named = "SELECT id AS lockgate_sources FROM customers";
     site.lockgate(&["query", named, "--as", "sam", "--provenance"]).exits(2);
     site.lockgate(&["query", named, "--as", "sam"]).exits(0);
